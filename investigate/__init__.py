@@ -1,0 +1,1 @@
+"""Who touched this data, when, from where, and how sure are we."""

@@ -1,0 +1,171 @@
+"""`case.toml` and the environment, typed; secrets from the environment or the system's keyring, never from a file.
+
+Every setting of `[section] name` can also be given as `INVESTIGATE_SECTION_NAME`; the environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from investigate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CODERABBIT_REGIONS = {"us": "https://api.coderabbit.ai", "eu": "https://api.eu.coderabbit.ai"}
+KEYRING_SERVICE = "investigate"
+SECRETS = {
+    "devrev": ("DEVREV_TOKEN", "a Personal Access Token of a DevRev administrator (Admins group)"),
+    "coderabbit": ("CODERABBIT_API_KEY", "a non-agentic CodeRabbit API key of an Admin"),
+}
+"""Vendor to (environment variable, what the secret is); the keyring's user name is the vendor's."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DevRevConfig(_Section):
+    """`[devrev]`."""
+
+    base_url: str = "https://api.devrev.ai"
+    link_hosts: tuple[str, ...] = ()
+    """Hosts besides `*.amazonaws.com` that a presigned link may point to; `*.example.com` takes subdomains."""
+    tenant: str | None = None
+    """The workspace (DON part `devo/<id>`), for exports that hold no entry to tell it from."""
+
+
+class CodeRabbitConfig(_Section):
+    """`[coderabbit]`."""
+
+    region: Literal["us", "eu"] = "us"
+    base_url: str | None = None
+    """Overrides the region's address."""
+    org_id: str | None = None
+    tenant: str = "default"
+    """What this organisation is called in the lake: CodeRabbit's entries do not name it."""
+    settle_seconds: float = Field(default=60, ge=0)
+    """The youngest span of a window that is left for a later pull, so that pages hold still."""
+
+    @property
+    def url(self) -> str:
+        """The address pulls go to."""
+        return self.base_url or CODERABBIT_REGIONS[self.region]
+
+
+class HttpConfig(_Section):
+    """`[http]`: all times in seconds."""
+
+    connect_timeout: float = Field(default=10, gt=0)
+    read_timeout: float = Field(default=60, gt=0)
+    connections: int = Field(default=4, ge=1, le=32)
+    """Requests under way at once to one vendor."""
+    retry_attempts: int = Field(default=8, ge=1)
+    retry_budget: float = Field(default=600, ge=0)
+    """The longest a request may be retried, waiting included."""
+    retry_after_floor: float = Field(default=0.5, ge=0)
+    retry_after_ceiling: float = Field(default=120, gt=0)
+
+
+class IngestConfig(_Section):
+    """`[ingest]`: bounds on what input may make this program use, in bytes."""
+
+    memory: int = Field(default=512 * 2**20, ge=64 * 2**20)
+    max_record: int = Field(default=16 * 2**20, ge=1024)
+    """A longer record is a reject."""
+    max_expanded: int = Field(default=2**40, ge=1024)
+    """The most one evidence file may expand to."""
+    max_ratio: int = Field(default=1000, ge=10)
+    """The most a compressed member may expand by, once past 64 MiB."""
+
+
+class DisplayConfig(_Section):
+    """`[display]`."""
+
+    zone: str = "UTC"
+
+
+class Config(BaseSettings):
+    """The settings of one case."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="INVESTIGATE_", env_nested_delimiter="_", env_nested_max_split=1
+    )
+
+    version: int = 1
+    devrev: DevRevConfig = DevRevConfig()
+    coderabbit: CodeRabbitConfig = CodeRabbitConfig()
+    http: HttpConfig = HttpConfig()
+    ingest: IngestConfig = IngestConfig()
+    display: DisplayConfig = DisplayConfig()
+    profiles: dict[str, dict[str, Any]] = {}
+    """Columns of a profile by its name, laid over the shipped profile of that name."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over `case.toml`; no `.env`, no secret files."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, settings_cls.model_config.get("toml_file"))
+        return env_settings, init_settings, toml
+
+
+def load(path: Path) -> Config:
+    """The settings in `path` (`case.toml`; need not exist) under those of the environment.
+
+    Raises:
+        ConfigError: an unknown section, a name that is none, or a value of the wrong kind.
+    """
+
+    class FileConfig(Config):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FileConfig()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path.name}: {where}: {first['msg']}.", f"Correct {where} in {path}.") from None
+    except ValueError as error:
+        raise ConfigError(f"{path.name} is not TOML: {error}.", f"Correct {path}.") from error
+
+
+def secret(vendor: str, environ: Mapping[str, str] = os.environ) -> SecretStr:
+    """The token or key of `vendor`, from its environment variable, else from the keyring.
+
+    Raises:
+        ConfigError: neither has it.
+    """
+    variable, what = SECRETS[vendor]
+    value = environ.get(variable, "").strip() or _from_keyring(vendor)
+    if not value:
+        raise ConfigError(
+            f"No credential for {vendor}: {variable} is not set.",
+            f"Set {variable} to {what}, or store it: keyring set {KEYRING_SERVICE} {vendor}",
+        )
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError(
+            f"The credential in {variable} has characters that no token has.", "Copy it again, without line breaks."
+        )
+    return SecretStr(value)
+
+
+def _from_keyring(vendor: str) -> str:
+    import keyring  # noqa: PLC0415 - slow to import, seldom needed
+    from keyring.errors import KeyringError  # noqa: PLC0415
+
+    try:
+        return keyring.get_password(KEYRING_SERVICE, vendor) or ""
+    except KeyringError:
+        return ""

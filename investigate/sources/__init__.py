@@ -1,0 +1,1 @@
+"""How each vendor hands its log over: bytes in, evidence out, nothing interpreted."""

@@ -1,0 +1,1 @@
+"""Questions as narwhals functions: frame in, frame out, on any engine."""
