@@ -1,0 +1,74 @@
+"""Times that the compiled query leaves over: leap seconds, odd separators, mail dates, exponents."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from zoneinfo import ZoneInfo
+
+_LEAP = re.compile(r"(.*[T ]\d\d:\d\d):60(?:[.,]\d+)?(.*)")
+_FRACTION = re.compile(r"([.,])(\d+)")
+_SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 1e11, 1e14, 1e17
+_TOO_SMALL = 1e8
+
+
+def read_time(text: str, zone: str = "UTC") -> datetime | str:
+    """The instant a log means by `text`, aware, UTC; else the reason why it is none.
+
+    Args:
+        text: as the log has it.
+        zone: IANA name, for times written without a zone.
+    """
+    text = text.strip()
+    if len(text) > 64:  # noqa: PLR2004 - the longest form in use has half of that
+        return f"unusable time: {text[:40]!r}…"
+    try:
+        found = _number(text) or _iso(text, zone) or _mail_date(text)
+    except (OverflowError, OSError):
+        return f"time outside the years 1 to 9999: {text!r}"
+    except ValueError:
+        year = re.match(r"([+-]?\d{4,})-\d\d-\d\d", text)
+        if year and not 1 <= int(year[1]) <= 9999:  # noqa: PLR2004
+            return f"time outside the years 1 to 9999: {text!r}"
+        return f"unusable time: {text!r}"
+    return found
+
+
+def _number(text: str) -> datetime | None:
+    if not re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", text):
+        return None
+    value = float(text)
+    if abs(value) < _TOO_SMALL:
+        raise ValueError(text)
+    if value < _SECONDS_BELOW:
+        scale = 1.0
+    elif value < _MILLISECONDS_BELOW:
+        scale = 1e3
+    elif value < _MICROSECONDS_BELOW:
+        scale = 1e6
+    else:
+        scale = 1e9
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value / scale)
+
+
+def _iso(text: str, zone: str) -> datetime | None:
+    if not re.match(r"\d{4}-?\d\d-?\d\d", text):
+        return None
+    leap = _LEAP.fullmatch(text)
+    plain = f"{leap[1]}:59{leap[2]}" if leap else text
+    plain = _FRACTION.sub(lambda found: "." + (found[2] + "000000")[:6], plain, count=1)
+    plain = re.sub(r"\s*(?:UTC|GMT)$", "Z", plain)
+    plain = re.sub(r"\s+(?=[+-]\d\d)", "", plain)
+    parsed = datetime.fromisoformat(plain)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=ZoneInfo(zone))
+    # A leap second is the last of its minute: POSIX time has it as the first of the next.
+    return parsed.astimezone(UTC) + (timedelta(seconds=1) if leap else timedelta())
+
+
+def _mail_date(text: str) -> datetime:
+    parsed = parsedate_to_datetime(text)
+    if parsed.tzinfo is None:
+        raise ValueError(text)
+    return parsed.astimezone(UTC)
