@@ -1,0 +1,256 @@
+"""From received bytes to a finished acquisition: ledger, normalise, commit, journal; resumed where it was cut off.
+
+The order makes it safe: evidence is durable before the ledger names it, the ledger before the lake has it, the lake
+before the journal says so. Each step can be done again and changes nothing then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from investigate.case.claims import claim
+from investigate.case.tally import Tally
+from investigate.errors import ContainerError, InvestigateError
+from investigate.events import Window
+from investigate.journal import Counts, CoverageState, Interval
+from investigate.normalise import profile as profiles
+from investigate.normalise.containers import Limits
+from investigate.normalise.normaliser import Input, Normaliser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from investigate.case.case import Case
+    from investigate.case.coverage import Coverage
+    from investigate.evidence import Entry, EvidenceFile
+    from investigate.journal import AcquisitionRow
+    from investigate.normalise.survey import Decision
+    from investigate.sources.received import Progress, Received
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What one acquisition brought, and what became of it.
+
+    Attributes:
+        id: its id, also in the ledger and in the lake's log.
+        kind: `devrev`, `coderabbit` or `import`.
+        source: the profile its records were read with.
+        counts: `received == stored + duplicate + rejected`, in events; `records` counts the vendor's records, of
+            which one may hold several events.
+        evidence: the files it kept.
+        window: the time it speaks for, UTC; None where it holds nothing.
+        coverage: of that window, after it.
+        lake_version: Delta version of the events after its commit.
+        decisions: for a flexible profile, which field was taken for which column.
+        warnings: one sentence each.
+        resumed: whether this run brought an earlier one to its end, that was cut off.
+        unreadable: why none of its files could be read, empty where one could.
+    """
+
+    id: str
+    kind: str
+    source: str
+    counts: Counts
+    evidence: tuple[EvidenceFile, ...]
+    window: Window | None
+    coverage: Coverage
+    lake_version: int
+    decisions: tuple[Decision, ...] = ()
+    warnings: tuple[str, ...] = ()
+    resumed: bool = False
+    unreadable: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """`received`, `stored`, `duplicate`, `rejected`, `records`, `evidence`, `window`, `coverage` and the rest."""
+        return {
+            **asdict(self.counts),
+            "evidence": [file.sha256 for file in self.evidence],
+            "window": self.window.as_json() if self.window else None,
+            "coverage": self.coverage.as_json(),
+            "acquisition": self.id,
+            "source": self.source,
+            "lake_version": self.lake_version,
+            "decisions": [asdict(decision) for decision in self.decisions],
+            "warnings": list(self.warnings),
+            "resumed": self.resumed,
+        }
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source brought, with what is needed to say later what it covers.
+
+    Attributes:
+        received: the evidence.
+        window: the time asked for, None where nobody asked for one.
+        filter: what it was narrowed to.
+        extra: goes into the ledger; see `claims`.
+    """
+
+    received: Received
+    window: Window | None
+    filter: dict[str, list[str]]
+    extra: dict[str, Any]
+
+
+def acquire(
+    case: Case,
+    kind: Any,
+    source: str,
+    spec: dict[str, Any],
+    fetch: Callable[[], Fetched],
+    progress: Progress,
+) -> Acquisition:
+    """Run one acquisition from its beginning, or bring one to its end that asked for the same and was cut off.
+
+    Args:
+        case: where to.
+        kind: `devrev`, `coderabbit` or `import`.
+        source: the profile.
+        spec: what is asked for, without secrets; equal for every try at the same thing.
+        fetch: brings the evidence.
+        progress: told how far it is.
+
+    Raises:
+        ContainerError: none of the files holds a log; they are kept as evidence all the same.
+        InvestigateError: whatever the source, the evidence or the lake raise.
+    """
+    key = hashlib.sha256(json.dumps([kind, source, spec], sort_keys=True).encode()).hexdigest()
+    finished = resume(case, progress)
+    if key in finished:
+        return _judged(finished[key])
+    identity = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    case.journal.begin(id=identity, key=key, kind=kind, source=source, spec=spec)
+    try:
+        fetched = fetch()
+        entry = _record(case, identity, kind, source, fetched)
+    except BaseException as error:
+        reason = error.message if isinstance(error, InvestigateError) else type(error).__name__
+        case.journal.fail(identity, reason, _failed(case, kind, source, spec, identity))
+        raise
+    return _judged(_finish(case, entry, progress, fetched.received.warnings))
+
+
+def resume(case: Case, progress: Progress) -> dict[str, Acquisition]:
+    """Bring every acquisition to its end that was cut off after its evidence was recorded; by their keys.
+
+    One that was cut off before that is noted as failed; what it left over is removed.
+    """
+    case.sweep()
+    finished = {}
+    for row in case.journal.pending():
+        if row.alive:
+            continue
+        try:
+            row = case.journal.adopt(row.id)  # noqa: PLW2901 - the same row, now ours
+        except InvestigateError:
+            continue  # another process was faster
+        entry = _entry(case, row)
+        if entry is None:
+            case.journal.fail(row.id, "cut off before its evidence was complete")
+            continue
+        if row.state == "running":
+            window = _window(entry.window)
+            case.journal.record(row.id, entry.files, window, dict(entry.filter), case.ledger.head())
+        try:
+            finished[row.key] = _finish(case, entry, progress, (), resumed=True)
+        except InvestigateError as error:
+            case.journal.fail(row.id, error.message)
+    return finished
+
+
+def _entry(case: Case, row: AcquisitionRow) -> Entry | None:
+    return next((entry for entry in case.ledger.entries() if entry.acquisition == row.id), None)
+
+
+def _record(case: Case, identity: str, kind: Any, source: str, fetched: Fetched) -> Entry:
+    """Ledger, then journal: from here on the acquisition survives whatever happens."""
+    with case.locked():
+        entry = case.ledger.append(
+            acquisition=identity,
+            kind=kind,
+            source=source,
+            request=fetched.received.request,
+            response=fetched.received.response,
+            files=fetched.received.files,
+            window=fetched.window.as_json() if fetched.window else None,
+            filter=fetched.filter,
+            extra=fetched.extra,
+            known=case.journal.head(),
+        )
+        case.journal.record(identity, entry.files, fetched.window, fetched.filter, case.ledger.head())
+    return entry
+
+
+def _finish(
+    case: Case, entry: Entry, progress: Progress, warnings: tuple[str, ...], *, resumed: bool = False
+) -> Acquisition:
+    profile = profiles.load(entry.source, case.config.profiles)
+    bounds = case.config.ingest
+    limits = Limits(max_expanded=bounds.max_expanded, max_ratio=bounds.max_ratio, max_record=bounds.max_record)
+    tally = Tally()
+    normaliser = Normaliser(profile, limits, tenant=entry.extra.get("tenant"), memory=bounds.memory // 2)
+    with normaliser, case.lake.stage(entry.acquisition) as staging:
+        for batch in normaliser.read(_inputs(case, entry)):
+            staging.add(batch.events, batch.rejects)
+            tally.add(batch)
+            progress("normalise", tally.records, None, "records")
+        with case.locked():
+            written = case.lake.commit(staging, entry.acquisition, tally.records)
+    claimed = claim(case, entry, tally)
+    counts = Counts(written.records, written.received, written.stored, written.duplicate, written.rejected)
+    window = claimed.window
+    case.journal.finish(
+        entry.acquisition, counts, claimed.intervals, lake_version=written.version, window=window, note=claimed.note
+    )
+    return Acquisition(
+        id=entry.acquisition,
+        kind=entry.kind,
+        source=entry.source,
+        counts=counts,
+        evidence=tuple(entry.files),
+        window=window,
+        coverage=case.coverage_of(window, [(i.source, i.tenant) for i in claimed.intervals]),
+        lake_version=written.version,
+        decisions=normaliser.decisions,
+        warnings=(*warnings, *claimed.warnings),
+        resumed=resumed,
+        unreadable=tally.unreadable,
+    )
+
+
+def _inputs(case: Case, entry: Entry) -> Iterator[Input]:
+    with ExitStack() as stack:
+        for file in entry.files:
+            yield Input(stack.enter_context(case.evidence.open(file.sha256)), file.size, file.sha256)
+            stack.pop_all().close()
+
+
+def _judged(acquisition: Acquisition) -> Acquisition:
+    if acquisition.unreadable:
+        raise ContainerError(
+            f"Nothing could be read: {acquisition.unreadable}",
+            f"It is kept as evidence ({acquisition.evidence[0].sha256[:12]}…) and counted as rejected: "
+            'investigate sql "select * from rejects"',
+        )
+    return acquisition
+
+
+def _failed(case: Case, kind: str, source: str, spec: dict[str, Any], identity: str) -> list[Interval]:
+    """What a pull that broke off was to cover, so that the gap says why it is there."""
+    window = _window(spec.get("window"))
+    if window is None or window.start == window.end or kind == "import":
+        return []
+    tenant = spec.get("tenant") or case.known_tenant(source)
+    return [Interval(source, tenant, spec.get("filter", {}), window, CoverageState.failed, identity, "vendor")]
+
+
+def _window(value: Any) -> Window | None:
+    return Window.of(value["from"], value["to"]) if value else None

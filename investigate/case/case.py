@@ -1,0 +1,279 @@
+"""`Case`: the folder of one investigation, and the only place where all rooms meet."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock, Timeout
+
+from investigate import config
+from investigate.case import coverage as coverages
+from investigate.case.acquisition import Acquisition, Fetched, acquire
+from investigate.case.answer import Answer
+from investigate.case.coverage import Coverage
+from investigate.case.desks import CodeRabbit, DevRev
+from investigate.case.layout import Layout, resolve
+from investigate.errors import CaseError, UsageError
+from investigate.events import ACTIVITIES, UNKNOWN, Window, parse_time
+from investigate.evidence import EvidenceStore, Ledger, VerifyReport, verify
+from investigate.journal import Journal
+from investigate.normalise import profile as profiles
+from investigate.sources import files
+from investigate.sources.received import silent
+from investigate.trace import Scope, assemble, facets, who_touched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import duckdb
+    import polars as pl
+
+    from investigate.events import TimeLike
+    from investigate.lake.lake import Lake
+    from investigate.sources.received import Progress
+
+ENGINES: Final = ("duckdb", "polars")
+_LOCK_TIMEOUT: Final = 600
+_KEEP_PARTIAL: Final = timedelta(days=2)
+_DEFAULT_SPAN: Final = timedelta(days=30)
+
+
+class Case:
+    """One investigation: evidence, lake, journal and settings in one folder.
+
+    Args:
+        path: the folder; made where it does not exist.
+
+    Raises:
+        CaseError: it is no case and cannot be made one.
+        ConfigError: `case.toml` holds something unusable.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.layout = Layout(resolve(path))
+        self.layout.make()
+        self.config = config.load(self.layout.toml)
+        self.evidence = EvidenceStore(self.layout.evidence)
+        self.ledger = Ledger(self.layout.ledger)
+        self.journal = Journal(self.layout.journal)
+        self.devrev = DevRev(self)
+        self.coderabbit = CodeRabbit(self)
+
+    @property
+    def path(self) -> str:
+        """The folder, as it was named."""
+        return str(self.layout.root)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the case lies where it can be written."""
+        return self.journal.writable
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake of events and rejects."""
+        from investigate.lake.lake import Lake  # noqa: PLC0415 - heavy, and a command may do without
+
+        return Lake(self.layout.lake, self.config.ingest.memory)
+
+    def __repr__(self) -> str:
+        return f"Case({self.path!r})"
+
+    # In
+
+    def import_files(
+        self,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        profile: str,
+        *,
+        covers: tuple[TimeLike, TimeLike] | None = None,
+        progress: Progress = silent,
+    ) -> Acquisition:
+        """Take in audit logs that are files already.
+
+        Args:
+            paths: files, folders, patterns, archives, `s3://bucket/prefix`.
+            profile: how to read them; see `investigate.normalise.profile.names`.
+            covers: start and end for which the files are known to be the whole log; without, they cover only
+                what lies between their first and last event.
+            progress: told how far it is.
+
+        Raises:
+            ProfileError: no such profile.
+            UsageError: nothing is there.
+            ContainerError: none of the files is a log; they are kept as evidence all the same.
+        """
+        named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        profiles.load(profile, self.config.profiles)
+        declared = Window.of(*covers) if covers else None
+        received = files.keep(files.expand([os.fspath(path) for path in named]), self.evidence, progress)
+        extra = {"declared": declared.as_json() if declared else None, "tenant": None}
+        spec = {"files": [file.sha256 for file in received.files], **extra}
+        return acquire(self, "import", profile, spec, lambda: Fetched(received, declared, {}, extra), progress)
+
+    # Out
+
+    def events(self) -> duckdb.DuckDBPyRelation:
+        """The events as a DuckDB relation, columns as in `investigate.events.COLUMNS`, on a connection of its own."""
+        return self.lake.connect().query("FROM events")
+
+    def scan(self) -> pl.LazyFrame:
+        """The events as a Polars LazyFrame, columns as in `investigate.events.COLUMNS`."""
+        return self.lake.scan()
+
+    def sql(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """The rows of one SELECT over the views `events` and `rejects`.
+
+        Args:
+            query: DuckDB's SQL; `$name` stands for a parameter.
+            parameters: their values, bound.
+
+        Raises:
+            QueryRefused: anything but one statement that reads the lake.
+        """
+        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+        from investigate.lake import sql  # noqa: PLC0415
+
+        with self.lake.connect() as connection:
+            return pl.DataFrame(pl.from_arrow(sql.run(connection, query, parameters)))
+
+    def who_touched(
+        self,
+        *resources: str | Sequence[str],
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        activity: str | Sequence[str] = (),
+        engine: str = "duckdb",
+    ) -> Answer:
+        """Identities that touched any of some resources.
+
+        Args:
+            resources: ids as the events name them, singly or in lists.
+            start: see `Window.of`; None is where the case's coverage begins.
+            end: not included; None is where it ends.
+            activity: of create, read, update, delete, other; empty: all.
+            engine: `duckdb` or `polars`; both give the same.
+
+        Returns:
+            One row an identity, most events first, then by actor: `actor`, `actor_name`, `actor_email`, `actor_type`,
+            `source`, `tenant` (string), `events` (int), `first`, `last` (timestamp[us, UTC]), and `activities`,
+            `actions`, `resources` (those of the asked that it touched), `src_ips`, `credentials` (sorted lists).
+
+        Raises:
+            UsageError: no resource, an unknown activity or engine.
+            BadTime: a window that cannot be meant.
+        """
+        wanted = tuple(
+            dict.fromkeys(name for given in resources for name in ([given] if isinstance(given, str) else given))
+        )
+        if not wanted:
+            raise UsageError("No resource was named.", "Name one or more ids as the events have them.")
+        activities = (activity,) if isinstance(activity, str) else tuple(activity)
+        if strange := [word for word in activities if word not in ACTIVITIES]:
+            raise UsageError(f"{strange[0]!r} is no activity.", f"Activities are {', '.join(ACTIVITIES)}.")
+        scope = Scope(self.window(start, end), resources=wanted, activities=activities)
+        return self._ask(scope, engine, {"operation_types": list(activities)} if activities else {})
+
+    def _ask(self, scope: Scope, engine: str, question: dict[str, list[str]]) -> Answer:
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+        import polars as pl  # noqa: PLC0415
+
+        if engine not in ENGINES:
+            raise UsageError(f"{engine!r} is no engine.", f"Engines are {' and '.join(ENGINES)}.")
+        assert scope.window is not None  # noqa: S101 - `window()` always gives one
+        version = self.lake.events.snapshot().version
+        text = None
+        if engine == "duckdb":
+            with self.lake.connect(version) as connection:
+                relation = nw.from_native(connection.query("FROM events"))
+                identities = who_touched(relation, scope).to_native()
+                text = identities.sql_query()
+                frame = assemble(identities.pl(), facets(relation, scope).to_native().pl())
+        else:
+            scanned = nw.from_native(self.lake.scan(version))
+            lazy = [who_touched(scanned, scope).to_native(), facets(scanned, scope).to_native()]
+            frame = assemble(*pl.collect_all(lazy))
+        return Answer(frame, self._coverage(scope.window, question), scope.window, engine, text, version)
+
+    # How sure
+
+    def window(self, start: TimeLike | None = None, end: TimeLike | None = None) -> Window:
+        """The window meant by a start and an end, where None is where the case's coverage begins or ends.
+
+        Raises:
+            BadTime: a window that cannot be meant.
+        """
+        now = datetime.now(UTC)
+        known = self.journal.span() or Window(now - _DEFAULT_SPAN, now)
+        first = known.start if start is None else parse_time(start, now=now)
+        return Window(first, max(first, known.end) if end is None else parse_time(end, now=now))
+
+    def coverage(self, start: TimeLike | None = None, end: TimeLike | None = None) -> pl.DataFrame:
+        """What of a window was collected, by source and tenant.
+
+        Args:
+            start: see `window`.
+            end: see `window`.
+
+        Returns:
+            `source`, `tenant` (string), `from`, `to` (timestamp[us, UTC]), `state` (complete, provisional, failed or
+            never collected), `filter`, `basis` (vendor, observed or declared), `acquisition` (string).
+        """
+        window = self.window(start, end)
+        return coverages.frame(self.journal.intervals(window), self.journal.gaps(window))
+
+    def coverage_of(self, window: Window | None, sources: Sequence[tuple[str, str]]) -> Coverage:
+        """The coverage of a window by some sources and tenants; of none, of an empty window, it is complete."""
+        if window is None or not sources:
+            now = datetime.now(UTC)
+            return Coverage(window or Window(now, now), (), tuple(sources))
+        wanted = tuple(dict.fromkeys(sources))
+        return Coverage(window, tuple(self.journal.gaps(window, sources=list(wanted))), wanted)
+
+    def _coverage(self, window: Window, question: dict[str, list[str]]) -> Coverage:
+        known = dict.fromkeys((i.source, i.tenant) for i in self.journal.intervals())
+        return Coverage(window, tuple(self.journal.gaps(window, question_filter=question)), tuple(sorted(known)))
+
+    def known_tenant(self, source: str) -> str:
+        """The tenant of a source's latest coverage, for an acquisition that holds nothing to tell it from."""
+        if source == "devrev" and self.config.devrev.tenant:
+            return self.config.devrev.tenant
+        tenants = [i.tenant for i in self.journal.intervals() if i.source == source and i.tenant != UNKNOWN]
+        return tenants[-1] if tenants else UNKNOWN
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+        """Hash all evidence again and walk the ledger.
+
+        Args:
+            progress: called with the bytes hashed so far and the bytes there are.
+        """
+        return verify(self.evidence, self.ledger, self.journal.head(), progress=progress)
+
+    # For the rooms of this package
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The case's one lock: held for a ledger line and for a commit, never for a download.
+
+        Raises:
+            CaseError: another process has held it for ten minutes.
+        """
+        try:
+            with FileLock(self.layout.lock, timeout=_LOCK_TIMEOUT, mode=0o600):
+                yield
+        except Timeout as error:
+            raise CaseError("Another process has been writing to this case for ten minutes.", "Try again.") from error
+
+    def sweep(self) -> None:
+        """Remove what killed processes left: temporary evidence, staging."""
+        left = self.lake.staged()
+        alive = {row.id for row in self.journal.pending() if row.alive}
+        for acquisition in left:
+            if acquisition not in alive:
+                self.lake.discard(acquisition)
+        self.evidence.sweep(_KEEP_PARTIAL)

@@ -1,0 +1,91 @@
+"""What a log says, shown safely: no escape sequence, no reversed text, no HTML of its own takes effect."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
+CELL: Final = 400
+"""The longest text a cell of a table for people shows."""
+_SHOWN: Final = 50
+_LISTED: Final = 4
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """`text` with everything that a terminal or a reader would obey instead of show written out as an escape.
+
+    Args:
+        text: anything.
+        limit: the most characters; a cut is marked.
+    """
+    cut = text if limit is None or len(text) <= limit else text[: limit - 1]
+    shown = "".join(c if unicodedata.category(c) not in _HIDDEN else _escaped(c) for c in cut)
+    return shown if cut is text else shown + "…"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code < 0x100:  # noqa: PLR2004 - two hexadecimal digits
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - four hexadecimal digits
+
+
+def cell(value: Any, limit: int = CELL) -> str:
+    """One value as a table for people shows it: times UTC with Z, lists with commas, null empty."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        text = value.astimezone(UTC).isoformat(sep=" ").replace("+00:00", "Z")
+    elif isinstance(value, (list, tuple)):
+        more = f", and {len(value) - _LISTED} more" if len(value) > _LISTED else ""
+        text = ", ".join(cell(item, limit) for item in value[:_LISTED]) + more
+    else:
+        text = str(value)
+    return visible(text, limit)
+
+
+def rich_table(frame: pl.DataFrame, *, title: str | None = None, most: int = _SHOWN) -> Table:
+    """A frame as a terminal shows it; text in it is text, never markup."""
+    from rich.table import Table  # noqa: PLC0415 - only where a table is printed
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for name in frame.columns:
+        table.add_column(
+            Text(visible(name)), justify="right" if frame[name].dtype.is_numeric() else "left", overflow="fold"
+        )
+    for row in frame.head(most).iter_rows():
+        table.add_row(*(Text(cell(value)) for value in row))
+    if frame.height > most:
+        table.caption = f"{most} of {frame.height:,} rows; all of them: --format csv, json or parquet"
+        table.caption_justify = "left"
+    return table
+
+
+def html_table(frame: pl.DataFrame, below: list[str], *, most: int = _SHOWN) -> str:
+    """A frame as a notebook shows it, every cell escaped, with lines of text below."""
+    head = "".join(f"<th>{html.escape(visible(name))}</th>" for name in frame.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell(value))}</td>" for value in row) + "</tr>"
+        for row in frame.head(most).iter_rows()
+    )
+    more = [f"{most} of {frame.height:,} rows"] if frame.height > most else []
+    notes = "".join(f"<div><code>{html.escape(visible(line))}</code></div>" for line in [*more, *below])
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+
+
+def text_table(frame: pl.DataFrame, below: list[str], width: int = 160) -> str:
+    """A frame as plain text, with lines below."""
+    from rich.console import Console  # noqa: PLC0415 - only where a table is printed
+
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(rich_table(frame))
+    return captured.get() + "\n".join(visible(line) for line in below)

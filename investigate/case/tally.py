@@ -1,0 +1,82 @@
+"""What passes by while an acquisition is normalised: counts, and the times, tenants and activities met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.compute as pc
+
+from investigate.events import Window
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from investigate.normalise.normaliser import Batch
+
+_MOST_ACTORS: Final = 10_000
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+@dataclass
+class Tally:
+    """Running totals of one acquisition.
+
+    Attributes:
+        records: the vendor's records.
+        events: events made of them.
+        spans: for each tenant, from its first event to just after its last.
+        activities: those met.
+        actors: those met, as far as they are few enough to keep.
+        unread: rejects that stand for a whole file.
+        reason: why the first of those could not be read.
+    """
+
+    records: int = 0
+    events: int = 0
+    spans: dict[str, Window] = field(default_factory=dict)
+    activities: set[str] = field(default_factory=set)
+    actors: set[str] = field(default_factory=set)
+    unread: int = 0
+    reason: str = ""
+
+    def add(self, batch: Batch) -> None:
+        """Count one batch."""
+        self.records += batch.records
+        self.events += batch.events.num_rows
+        if batch.unread and not self.reason:
+            self.reason = batch.rejects["reason"][0].as_py()
+        self.unread += batch.unread
+        if not batch.events.num_rows:
+            return
+        self.activities.update(pc.unique(batch.events["activity"]).to_pylist())
+        if len(self.actors) < _MOST_ACTORS:
+            self.actors.update(pc.unique(batch.events["actor"]).to_pylist())
+        grouped = batch.events.group_by("tenant").aggregate([("time", "min"), ("time", "max")])
+        for row in grouped.to_pylist():
+            self._widen(row["tenant"], Window(row["time_min"], _after(row["time_max"])))
+
+    def _widen(self, tenant: str, seen: Window) -> None:
+        known = self.spans.get(tenant, seen)
+        self.spans[tenant] = Window(min(known.start, seen.start), max(known.end, seen.end))
+
+    @property
+    def hull(self) -> Window | None:
+        """From the first event of any tenant to just after the last."""
+        if not self.spans:
+            return None
+        return Window(min(s.start for s in self.spans.values()), max(s.end for s in self.spans.values()))
+
+    @property
+    def unreadable(self) -> str:
+        """Why nothing at all could be read, empty where something could."""
+        return self.reason if self.unread and not self.events and self.unread == self.records else ""
+
+
+def _after(moment: datetime) -> datetime:
+    """The first instant after one; the last there is has none after it."""
+    try:
+        return moment + _INSTANT
+    except OverflowError:
+        return moment

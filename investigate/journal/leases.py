@@ -1,0 +1,73 @@
+"""Whether the process that runs an acquisition still lives: it holds a file lock, which dies with it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+_PATIENCE: Final = 0.25
+"""Seconds; longer than another process needs to see whether a lease is held."""
+
+
+class Leases:
+    """The locks of running acquisitions, one a file in `folder`; those of this process are held by this object.
+
+    Args:
+        folder: made with mode 0700 when first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, FileLock] = {}
+
+    def take(self, acquisition: str) -> bool:
+        """Hold the lease of `acquisition` until it is dropped or the process ends; False when another holds it."""
+        if acquisition in self._held:
+            return True
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        lock = self._lock(acquisition)
+        try:
+            lock.acquire(timeout=_PATIENCE)
+        except Timeout:
+            return False
+        self._held[acquisition] = lock
+        return True
+
+    def drop(self, acquisition: str) -> None:
+        """Give the lease of `acquisition` back, if it is held here."""
+        if lock := self._held.pop(acquisition, None):
+            _remove(lock)
+
+    def is_alive(self, acquisition: str) -> bool:
+        """Whether any process, this one included, holds the lease of `acquisition`."""
+        if acquisition in self._held:
+            return True
+        if not self._path(acquisition).exists():
+            return False
+        lock = self._lock(acquisition)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        except OSError:  # a read-only medium: nothing runs there
+            return False
+        _remove(lock)
+        return False
+
+    def _path(self, acquisition: str) -> Path:
+        # An id is any text; its digest is a safe name.
+        return self._folder / f"{hashlib.sha256(acquisition.encode()).hexdigest()[:32]}.lock"
+
+    def _lock(self, acquisition: str) -> FileLock:
+        return FileLock(self._path(acquisition), thread_local=False, mode=0o600)
+
+
+def _remove(lock: FileLock) -> None:
+    # Removed while it is held: who waits for it finds that its file is gone and makes a new one.
+    with contextlib.suppress(PermissionError):  # Windows: not while it is held
+        Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()

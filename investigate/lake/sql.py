@@ -1,0 +1,112 @@
+"""SQL over the lake: an engine that can read the lake's files, and nothing else, and can write nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from investigate.errors import LakeError, QueryRefused
+from investigate.events import COLUMNS, event_schema, reject_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from investigate.lake.table import Snapshot
+
+_READS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_HINT: Final = "One SELECT over the views events and rejects is taken; for anything else, export with --format parquet."
+
+
+def literal(text: str) -> str:
+    """A string as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def file_list(files: Sequence[str]) -> str:
+    """The table function that reads exactly these files of a table partitioned by date."""
+    # A path with glob characters would be expanded: a bracket around each keeps it a name.
+    names = ", ".join(literal("".join(f"[{c}]" if c in "*?[" else c for c in name)) for name in files)
+    return f"read_parquet([{names}], hive_partitioning = true, hive_types = {{'date': DATE}}, union_by_name = true)"
+
+
+def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.DuckDBPyConnection:
+    """A connection with a view on each snapshot, locked: no other file, no network, no setting can be reached.
+
+    Args:
+        root: the lake's folder.
+        tables: `events` and `rejects`.
+        memory: what the engine may use, in bytes; beyond, it spills to the system's temporary folder.
+    """
+    connection = duckdb.connect(
+        config={
+            "memory_limit": f"{memory // 2**20}MiB",
+            "temp_directory": tempfile.gettempdir(),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    schemas: dict[str, pa.Schema] = {"events": event_schema(), "rejects": reject_schema()}
+    for name, snapshot in tables.items():
+        if snapshot.files:
+            columns = ", ".join(schemas[name].names)
+            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {file_list(snapshot.files)}")
+        else:
+            connection.register("empty", schemas[name].empty_table())
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")
+            connection.unregister("empty")
+    connection.execute(f"SET allowed_directories = [{literal(str(root))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def check(query: str) -> str:
+    """The query, if it is one that only reads.
+
+    Raises:
+        QueryRefused: it is none, more than one, or does anything else.
+    """
+    try:
+        statements = duckdb.extract_statements(query)
+    except duckdb.Error as error:
+        raise QueryRefused(f"That is no SQL: {_first_line(error)}", _HINT) from error
+    if len(statements) != 1:
+        raise QueryRefused(f"That is {len(statements)} statements.", _HINT)
+    if statements[0].type not in _READS:
+        raise QueryRefused(f"A {statements[0].type.name} statement is refused: the lake is only read.", _HINT)
+    return query
+
+
+def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    """The rows of a query that only reads, as Arrow.
+
+    Args:
+        connection: from `connect`.
+        query: one SELECT; `$name` stands for a parameter.
+        parameters: their values, bound.
+
+    Raises:
+        QueryRefused: the query does anything but read the lake, or names what is not there.
+        LakeError: it failed while it ran.
+    """
+    check(query)
+    try:
+        relation = connection.sql(query, params=dict(parameters) if parameters else None)
+        return relation.to_arrow_table()
+    except (duckdb.PermissionException, duckdb.InvalidInputException) as error:
+        raise QueryRefused(f"Refused: {_first_line(error)}", _HINT) from error
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException) as error:
+        hint = f"The columns of events are {', '.join(COLUMNS)}."
+        raise QueryRefused(f"{_first_line(error)}", hint) from error
+    except duckdb.Error as error:
+        raise LakeError(f"The query failed: {_first_line(error)}", "Correct it, or give it more --memory.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]
