@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DEFAULT: Final = Path("data/case")
 VARIABLE: Final = "INVESTIGATE_CASE"
 VERSION: Final = 1
+_PATTERN: Final = frozenset("*?[]%")
 _COMMENTS: Final = """\
 Settings of this case; secrets never stand here: DEVREV_TOKEN and CODERABBIT_API_KEY are read from the environment
 or the keyring. Every setting can also be given as INVESTIGATE_SECTION_NAME.
@@ -55,6 +56,11 @@ class Layout:
         Raises:
             CaseError: it holds something else, or cannot be written.
         """
+        if odd := _PATTERN.intersection(str(self.root.absolute())):
+            raise CaseError(
+                f"The path {self.root} holds {' '.join(sorted(odd))}, which the lake's engines read as a pattern.",
+                "Name a folder without it with --case.",
+            )
         try:
             if self.toml.exists():
                 return

@@ -111,8 +111,11 @@ class Lake:
         snapshot = self.events.snapshot(version)
         if not snapshot.files:
             return pl.DataFrame(pl.from_arrow(event_schema().empty_table())).lazy()
-        # The snapshot's files by name: `scan_delta` loses its way in folders whose names need percent-encoding.
-        frame = pl.scan_parquet(list(snapshot.files), glob=False, hive_partitioning=True, hive_schema={"date": pl.Date})
+        # The snapshot's files by name: `scan_delta` loses its way in folders whose names need percent-encoding, and a
+        # folder above the lake whose name has a `=` counts as a partition.
+        above = [part.partition("=")[0] for part in self.root.parts if "=" in part]
+        partitions = {**dict.fromkeys(above, pl.String), "date": pl.Date}
+        frame = pl.scan_parquet(list(snapshot.files), glob=False, hive_partitioning=True, hive_schema=partitions)
         return frame.select(event_schema().names)
 
     def info(self) -> dict[str, Any]:

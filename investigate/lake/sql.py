@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -12,7 +14,6 @@ from investigate.events import COLUMNS, event_schema, reject_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -27,11 +28,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def file_list(files: Sequence[str]) -> str:
-    """The table function that reads exactly these files of a table partitioned by date."""
-    # A path with glob characters would be expanded: a bracket around each keeps it a name.
-    names = ", ".join(literal("".join(f"[{c}]" if c in "*?[" else c for c in name)) for name in files)
-    return f"read_parquet([{names}], hive_partitioning = true, hive_types = {{'date': DATE}}, union_by_name = true)"
+def file_list(files: Sequence[str], *, by_date: bool = True) -> str:
+    """The table function that reads exactly these files.
+
+    Args:
+        files: of one snapshot.
+        by_date: whether the table is partitioned by `date`, which then stands in the files' paths alone.
+    """
+    names = ", ".join(literal(name) for name in files)
+    partition = "hive_partitioning = true, hive_types = {'date': DATE}" if by_date else "hive_partitioning = false"
+    return f"read_parquet([{names}], {partition})"
 
 
 def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.DuckDBPyConnection:
@@ -45,7 +51,8 @@ def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.D
     connection = duckdb.connect(
         config={
             "memory_limit": f"{memory // 2**20}MiB",
-            "temp_directory": tempfile.gettempdir(),
+            # Whatever lies below the folder to spill to can be read, so it is one of the connection's own.
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"investigate-{secrets.token_hex(8)}"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
@@ -54,11 +61,12 @@ def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.D
     schemas: dict[str, pa.Schema] = {"events": event_schema(), "rejects": reject_schema()}
     for name, snapshot in tables.items():
         if snapshot.files:
-            columns = ", ".join(schemas[name].names)
-            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {file_list(snapshot.files)}")
+            columns, listed = ", ".join(schemas[name].names), file_list(snapshot.files, by_date=name == "events")
+            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {listed}")
         else:
             connection.register("empty", schemas[name].empty_table())
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")
+            connection.execute(f"CREATE TABLE no_{name} AS SELECT * FROM empty")
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM no_{name}")
             connection.unregister("empty")
     connection.execute(f"SET allowed_directories = [{literal(str(root))}]")
     connection.execute("SET enable_external_access = false")

@@ -88,11 +88,11 @@ class Staging:
             How many events were dropped.
         """
         key = ", ".join(_KEY)
-        found = f"SELECT {key} FROM {file_list(existing)}" if existing else f"SELECT {key} FROM staged WHERE false"
+        found = file_list(existing) if existing else "(FROM staged WHERE false)"
         self._connection.execute(f"""
             CREATE TABLE extra AS
             WITH numbered AS (SELECT {key}, seq, row_number() OVER (PARTITION BY {key} ORDER BY seq) AS n FROM staged),
-            known AS (SELECT DISTINCT {key} FROM ({found}) WHERE date IN (SELECT DISTINCT date FROM staged))
+            known AS (SELECT DISTINCT {key} FROM {found} WHERE date IN (SELECT DISTINCT date FROM staged))
             SELECT seq FROM numbered LEFT JOIN known USING ({key}) WHERE n > 1 OR known.source IS NOT NULL""")
         self._connection.execute("DELETE FROM staged WHERE seq IN (SELECT seq FROM extra)")
         return int(self._connection.execute("SELECT count(*) FROM extra").fetchall()[0][0])
@@ -115,14 +115,12 @@ class Staging:
             existing: the table's files.
         """
         place = "evidence, evidence_record"
-        known = (
-            f"SELECT {place} FROM {file_list(existing)}" if existing else f"SELECT {place} FROM rejected WHERE false"
-        )
+        known = file_list(existing, by_date=False) if existing else "(FROM rejected WHERE false)"
         schema = reject_schema()
         columns = ", ".join(column for column in schema.names if column != "acquisition")
         rows = self._connection.sql(
             f"SELECT {columns}, {literal(name)} AS acquisition "
-            f"FROM rejected ANTI JOIN ({known}) USING ({place}) ORDER BY seq"
+            f"FROM rejected ANTI JOIN (SELECT {place} FROM {known}) USING ({place}) ORDER BY seq"
         )
         batches = list(_cast(rows.to_arrow_reader(parquet.ROW_GROUP), schema))
         if not sum(batch.num_rows for batch in batches):

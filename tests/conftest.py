@@ -1,0 +1,20 @@
+"""What all tests share: the real audit logs, where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real audit logs: `$INVESTIGATE_CORPUS`, else `../shared/corpus`; in CI it must be there."""
+    folder = Path(os.environ.get("INVESTIGATE_CORPUS") or Path(__file__).parents[2] / "shared" / "corpus")
+    if not folder.is_dir():
+        reason = f"no real audit logs at {folder}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder

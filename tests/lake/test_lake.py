@@ -1,0 +1,161 @@
+"""The lake: exactly once, without duplicates, the same from every engine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from investigate.errors import LakeError
+from investigate.events import event_schema, reject_schema
+from investigate.lake.lake import Lake, Written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+
+
+def events(*uids: str, days: int = 0, tenant: str = "acme") -> pa.Table:
+    time = NOON + timedelta(days=days)
+    rows = [
+        dict.fromkeys(event_schema().names)
+        | {"event_uid": uid, "time": time + timedelta(microseconds=number), "date": time.date(), "source": "devrev"}
+        | {"tenant": tenant, "actor": "ann", "actor_type": "user", "activity": "read", "outcome": "success"}
+        | {"resources": ["r"], "raw": "{}", "evidence": "0" * 64, "evidence_record": number}
+        for number, uid in enumerate(uids)
+    ]
+    return pa.Table.from_pylist(rows, schema=event_schema())
+
+
+def rejects(*places: int) -> pa.Table:
+    rows = [
+        {"source": "devrev", "reason": "no time", "excerpt": "{}", "evidence": "0" * 64, "evidence_record": place}
+        for place in places
+    ]
+    return pa.Table.from_pylist([row | {"acquisition": ""} for row in rows], schema=reject_schema())
+
+
+def commit(lake: Lake, acquisition: str, *tables: pa.Table, rejected: pa.Table | None = None) -> Written:
+    with lake.stage(acquisition) as staging:
+        for table in tables:
+            staging.add(table, reject_schema().empty_table())
+        if rejected is not None:
+            staging.add(event_schema().empty_table(), rejected)
+        return lake.commit(staging, acquisition, sum(table.num_rows for table in tables))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def uids(lake: Lake) -> list[str]:
+    return sorted(lake.scan().select("event_uid").collect()["event_uid"].to_list())
+
+
+def test_a_commit_is_stored_counted_and_read_by_both_engines(lake: Lake) -> None:
+    written = commit(lake, "a1", events("x", "y"), events("z", days=1))
+    by_duckdb = lake.connect().sql("SELECT date::VARCHAR, count(*) FROM events GROUP BY ALL ORDER BY ALL").fetchall()
+    by_polars = lake.scan().group_by("date").len().sort("date").collect()
+    assert (written.received, written.stored, written.duplicate) == (3, 3, 0)
+    assert by_duckdb == [("2026-11-03", 2), ("2026-11-04", 1)]
+    assert [(str(day), count) for day, count in by_polars.iter_rows()] == by_duckdb
+
+
+def test_an_acquisition_commits_once_however_often_it_is_replayed(lake: Lake) -> None:
+    first = commit(lake, "a1", events("x", "y"))
+    again = commit(lake, "a1", events("x", "y"))
+    assert (again.replayed, again.stored, again.version) == (True, first.stored, first.version)
+    assert uids(lake) == ["x", "y"]
+
+
+def test_duplicates_are_dropped_within_and_against_the_partition(lake: Lake) -> None:
+    commit(lake, "a1", events("x", "y"))
+    second = commit(lake, "a2", events("y", "z", "z"), events("x", tenant="other"))
+    assert (second.stored, second.duplicate) == (2, 2)
+    assert uids(lake) == ["x", "x", "y", "z"]
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), min_size=1, max_size=4))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_received_is_stored_and_duplicate_and_rejected(
+    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[str]]
+) -> None:
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    for number, names in enumerate(acquisitions):
+        written = commit(lake, f"a{number}", events(*names), rejected=rejects(number))
+        assert written.received == len(names) + 1 == written.stored + written.duplicate + written.rejected
+    assert uids(lake) == sorted({name for names in acquisitions for name in names})
+
+
+def test_a_reject_met_twice_is_kept_once(lake: Lake) -> None:
+    commit(lake, "a1", rejected=rejects(3, 4))
+    second = commit(lake, "a2", rejected=rejects(4, 5))
+    kept = lake.connect().sql("SELECT evidence_record, acquisition FROM rejects ORDER BY 1").fetchall()
+    assert second.rejected == 2
+    assert kept == [(3, "a1"), (4, "a1"), (5, "a2")]
+
+
+def test_an_old_version_still_answers(lake: Lake) -> None:
+    first = commit(lake, "a1", events("x"))
+    commit(lake, "a2", events("y"))
+    old = lake.connect(first.version).sql("SELECT event_uid FROM events").fetchall()
+    assert old == [("x",)] == lake.scan(first.version).select("event_uid").collect().rows()
+
+
+def test_a_version_that_never_was_is_an_error_that_says_so(lake: Lake) -> None:
+    with pytest.raises(LakeError, match="no version 7"):
+        lake.connect(7)
+
+
+def test_an_empty_lake_has_all_columns_and_no_rows(lake: Lake) -> None:
+    assert lake.scan().collect().schema.names() == event_schema().names
+    assert lake.connect().sql("SELECT * FROM events").columns == event_schema().names
+    assert lake.info()["events"] == 0
+
+
+def test_files_are_sorted_by_time_and_carry_statistics(lake: Lake) -> None:
+    late, early = events("b", days=0), events("a", days=0)
+    early = early.set_column(1, "time", pa.array([NOON - timedelta(hours=1)], pa.timestamp("us", "UTC")))
+    commit(lake, "a1", late, early)
+    (path,) = lake.events.snapshot().files
+    (row,) = lake.events.details()
+    assert pq.read_table(path, partitioning=None)["event_uid"].to_pylist() == ["a", "b"]
+    assert (row["num_records"], row["min.time"]) == (2, NOON - timedelta(hours=1))
+
+
+@pytest.mark.parametrize("name", ["a b", "o'clock", "ünï", "a;b", "x=y", "a#b", 'a"b', "a&b"])
+def test_a_case_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    lake = Lake(tmp_path / name / "lake")
+    commit(lake, "a1", events("x"))
+    commit(lake, "a2", events("x", "y"))
+    assert uids(lake) == ["x", "y"]
+    assert lake.connect().sql("SELECT count(*) FROM events").fetchall() == [(2,)]
+
+
+def test_staging_leaves_nothing_behind(lake: Lake) -> None:
+    commit(lake, "a1", events("x"))
+    assert lake.staged() == []
+
+
+def test_files_are_private(lake: Lake) -> None:
+    commit(lake, "a1", events("x"))
+    (path,) = (lake.events.path / "date=2026-11-03").iterdir()
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_the_first_and_the_last_day_there_is_can_be_stored(lake: Lake) -> None:
+    table = events("old", "new")
+    times = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
+    table = table.set_column(1, "time", pa.array(times, pa.timestamp("us", "UTC")))
+    table = table.set_column(2, "date", pa.array([time.date() for time in times]))
+    commit(lake, "a1", table)
+    assert lake.scan().sort("time").select("time").collect()["time"].to_list() == times
+    assert lake.scan().filter(pl.col("date") == times[1].date()).collect().height == 1

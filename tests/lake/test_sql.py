@@ -1,0 +1,91 @@
+"""SQL over the lake reads the lake, and does nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from investigate.errors import QueryRefused
+from investigate.lake import sql
+from investigate.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+REFUSED = (
+    "COPY events TO '{folder}/out.csv'",
+    "EXPORT DATABASE '{folder}/out'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "ATTACH '{folder}/other.db'",
+    "DROP VIEW events",
+    "CREATE TABLE t AS SELECT 1",
+    "INSERT INTO events SELECT * FROM events",
+    "DELETE FROM events",
+    "WITH x AS (DELETE FROM events RETURNING *) SELECT * FROM x",
+    "SET memory_limit = '1GB'",
+    "SET enable_external_access = true",
+    "PRAGMA database_list",
+    "CALL pragma_version()",
+    "CHECKPOINT",
+    "SELECT 1; SELECT 2",
+    "",
+    "SELECT * FROM '{folder}/secret.csv'",
+    "SELECT * FROM read_csv('{folder}/secret.csv')",
+    "SELECT * FROM read_text('{folder}/secret.csv')",
+    "SELECT * FROM read_blob('{folder}/../*')",
+    "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM read_parquet('https://example.com/x.parquet')",
+    "SELECT * FROM read_text('{lake}/../secret.csv')",
+    "SELECT getenv('HOME')",
+    "SELECT * FROM query('COPY (SELECT 1) TO ''{folder}/out.csv''')",
+    "SELEKT 1",
+    "SELECT nothing FROM events",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def connection(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with Lake(folder / "lake").connect() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_anything_but_reading_the_lake_is_refused(
+    connection: duckdb.DuckDBPyConnection, folder: Path, query: str
+) -> None:
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(QueryRefused):
+        sql.run(connection, query.format(folder=folder, lake=folder / "lake"))
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM events",
+        "FROM events",
+        "WITH x AS (SELECT * FROM events) SELECT * FROM x",
+        "EXPLAIN SELECT 1",
+        "SELECT * FROM rejects",
+        "DESCRIBE events",
+        "SELECT 1;",
+    ],
+)
+def test_reading_is_not_refused(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    assert sql.run(connection, query).num_columns > 0
+
+
+def test_values_are_bound(connection: duckdb.DuckDBPyConnection) -> None:
+    hostile = "'; DROP VIEW events; --"
+    assert sql.run(connection, "SELECT $who AS who", {"who": hostile})["who"].to_pylist() == [hostile]
