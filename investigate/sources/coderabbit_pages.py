@@ -1,0 +1,187 @@
+"""Which pages of CodeRabbit's audit log to ask for, and what their answers prove. No I/O: a generator.
+
+Pages are offsets into a list that may change while it is read. A window counts as read when `total_count` is the same
+on every page, as many different ids were read, and the first page is still the same at the end; a window of a single
+page was read at one instant. Otherwise it is read again, then halved.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from investigate.events import Window
+from investigate.sources.coderabbit_page import PAGE_SIZE
+from investigate.sources.coderabbit_steps import SECOND, Ask, Fetch, Keep, Outcome, Read, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
+
+    from investigate.sources.coderabbit_page import Entry, Page
+
+READS: Final = 3
+"""How often a window is read before it is halved or given up."""
+MAX_ENTRIES: Final = 20_000
+"""A window with more is halved unread: it would hardly hold still, and its ids are held in memory."""
+MAX_REQUESTS: Final = 100_000
+_SPARE_REQUESTS, _REQUESTS_A_PAGE = 500, 10
+"""After so many requests, by the pages announced and proven, what is left is read once and halved no more."""
+_TICK: Final = timedelta(microseconds=1)
+
+
+def paging(window: Window, *, batch: int = 16) -> Generator[Fetch | Keep, Sequence[Page], Outcome]:
+    """The steps that read `window`; each `Fetch` is to be answered with its pages, a `Keep` with nothing.
+
+    Args:
+        window: in the past, so that nothing but a straggler can still arrive in it.
+        batch: pages to ask for at once.
+    """
+    seam = Window(max(window.start, (window.end - SECOND).replace(microsecond=0)), window.end)
+    reading = _Reading(batch, seam.start)
+    # The vendor's end is inclusive, ours is not: one microsecond less.
+    yield from reading.read(Span(window, window.end - _TICK), None)
+    # Should the vendor cut that to a whole second or millisecond, it would pass over the last entries: so the end is
+    # looked at once more, from beyond it.
+    yield from reading.read(Span(seam, _ceiling(window.end)), window)
+    return reading.outcome()
+
+
+def _ceiling(time: datetime) -> datetime:
+    whole = time.replace(microsecond=0)
+    return whole if whole == time else whole + SECOND
+
+
+class _Reading:
+    """The state of one pull.
+
+    Args:
+        batch: pages to ask for at once.
+        seam: from where on the end of the window is going to be read once more.
+    """
+
+    def __init__(self, batch: int, seam: datetime) -> None:
+        self._batch = batch
+        self._seam = seam - SECOND  # a vendor that writes whole seconds dates entries up to one back
+        self._turn = 0
+        self._requests = 0
+        self._enough = 0
+        self._known: set[bytes] = set()
+        self._known_at_seam: set[bytes] = set()
+        self._unproven: list[Window] = []
+        self._total = self._rereads = self._outside = self._alike = 0
+        self._fault = ""
+
+    def outcome(self) -> Outcome:
+        """What it came to."""
+        unproven = tuple(_merged(self._unproven))
+        return Outcome(unproven, self._total, self._rereads, self._outside, self._alike, self._fault)
+
+    def read(self, span: Span, only_new: Window | None) -> Generator[Fetch | Keep, Sequence[Page], None]:
+        """Read `span` until it is proven, cut in two where need be, or give it up.
+
+        Args:
+            span: what to read.
+            only_new: keep only pages that bring an entry of this window; None keeps every page of a proven reading.
+        """
+        halves = span.halves()
+        reads: list[Read] = []
+        last = False
+        for _ in range(READS):
+            last = halves is None or self._hurried
+            read = yield from self._once(span, last=last)
+            if not read.fault:
+                yield self._keep(span, [read], only_new, proven=True)
+                return
+            reads.append(read)
+            self._fault = read.fault
+            if self._hurried or read.hopeless:
+                break
+            self._rereads += 1
+        if halves is None or last:
+            self._unproven.append(span.window)
+            yield self._keep(span, reads, only_new, proven=False)
+            return
+        yield Keep(())
+        for half in halves:
+            yield from self.read(half, only_new)
+
+    @property
+    def _hurried(self) -> bool:
+        return 0 < self._enough <= self._requests
+
+    def _once(self, span: Span, *, last: bool) -> Generator[Fetch | Keep, Sequence[Page], Read]:
+        """Read `span` once; when it will be halved otherwise, only as far as there is hope."""
+        read = Read()
+        if self._requests >= MAX_REQUESTS:
+            read.fault = f"{MAX_REQUESTS} requests were not enough"
+            return read
+        fresh = yield from self._fetch(read, span, range(1, 2))
+        if not self._enough:
+            # A vendor may announce any number: pages of later windows count once they are proven.
+            self._enough = _SPARE_REQUESTS + _REQUESTS_A_PAGE * min(read.length, MAX_ENTRIES // PAGE_SIZE)
+        if read.pages[0].total > MAX_ENTRIES and not last:
+            read.fault, read.hopeless = f"{read.pages[0].total} entries are too many to be read at once", True
+            return read
+        at = 2
+        while (at <= read.length or (last and read.open_ended)) and fresh and (last or not read.fault):
+            stop = at + self._batch if last and read.open_ended else min(at + self._batch, read.length + 1)
+            fresh = yield from self._fetch(read, span, range(at, stop))
+            at = stop
+        read.judge(last=last)
+        if not read.fault and len(read.pages) > 1:
+            ask = self._asks(span, range(1, 2))
+            again = yield Fetch(ask)
+            read.confirm(ask[0], again[0])
+        return read
+
+    def _fetch(self, read: Read, span: Span, numbers: range) -> Generator[Fetch | Keep, Sequence[Page], bool]:
+        asks = self._asks(span, numbers)
+        pages = yield Fetch(asks)
+        return read.add(asks, pages)
+
+    def _asks(self, span: Span, numbers: range) -> tuple[Ask, ...]:
+        self._turn += 1
+        self._requests += len(numbers)
+        return tuple(Ask(span, number, self._turn) for number in numbers)
+
+    def _keep(self, span: Span, reads: list[Read], only_new: Window | None, *, proven: bool) -> Keep:
+        """Choose the pages to keep: of a proven reading all, of others those that bring something, latest first."""
+        known = set(self._known)
+        kept: list[Ask] = []
+        for read in reversed(reads):
+            for ask, page in zip(read.asks, read.pages, strict=True):
+                new = {entry.key: entry for entry in page.entries if entry.key not in known}
+                wanted = any(_within(one, only_new) for one in new.values()) if only_new else (proven or bool(new))
+                if wanted:
+                    kept.append(ask)
+                    self._enough += _REQUESTS_A_PAGE if proven else 0
+                    known.update(new)
+                    self._count(span, new)
+        # Only neighbours share an instant: of what was read before, no more than the seam's can be met again.
+        self._known = self._known_at_seam.union(*(read.keys for read in reads))
+        return Keep(tuple(kept))
+
+    def _count(self, span: Span, new: dict[bytes, Entry]) -> None:
+        self._total += len(new)
+        self._known_at_seam |= {key for key, entry in new.items() if entry.time is None or entry.time >= self._seam}
+        self._alike += len(new) - len({entry.content for entry in new.values()})
+        # A vendor that writes whole seconds may seem to answer from up to a second before.
+        asked = Window(span.window.start - SECOND, span.until + _TICK)
+        self._outside += sum(not _within(entry, asked) for entry in new.values())
+
+
+def _within(entry: Entry, window: Window) -> bool:
+    """Whether the entry may be of `window`; one without a time may always be."""
+    return entry.time is None or window.start <= entry.time < window.end
+
+
+def _merged(windows: list[Window]) -> list[Window]:
+    """The same instants in as few windows as possible, in order."""
+    merged: list[Window] = []
+    for window in sorted(windows):
+        if merged and window.start <= merged[-1].end:
+            merged[-1] = Window(merged[-1].start, max(merged[-1].end, window.end))
+        else:
+            merged.append(window)
+    return merged

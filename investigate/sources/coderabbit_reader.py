@@ -1,0 +1,125 @@
+"""CodeRabbit's pages: asked for as `paging` says, put by until it is known which are kept, and written as evidence."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+import zlib
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+
+from investigate.sources.coderabbit_page import PAGE_SIZE, Page, read_page
+from investigate.sources.coderabbit_steps import Ask, Fetch, Keep, Outcome
+from investigate.sources.pool import map_bounded
+from investigate.sources.received import kept_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from investigate.evidence.store import Incoming
+    from investigate.sources.answers import Answer
+    from investigate.sources.http import Client
+    from investigate.sources.received import Progress
+
+PATH: Final = "/v1/audit-logs"
+_SPOOL: Final = 8 * 2**20
+"""Bytes of pages held in memory until it is known whether they are kept; more go to a nameless temporary file."""
+
+
+@dataclass
+class Reader:
+    """Carries out the steps of `paging`; a context manager.
+
+    Attributes:
+        client: CodeRabbit's.
+        params: query parameters of every page: the filters, `org_id`.
+        incoming: where the pages kept are written, as gzipped JSON Lines.
+        progress: told of the pages read.
+        url: what was asked, without its query; empty before the first answer.
+        response: the headers of the first answer that are worth keeping.
+    """
+
+    client: Client
+    params: dict[str, str]
+    incoming: Incoming
+    progress: Progress
+    url: str = ""
+    response: dict[str, str] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self._spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL)
+        # zlib's own gzip header bears no time, so equal pages make equal files.
+        self._gzip = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+        self._places: dict[Ask, tuple[int, int]] = {}
+        self._answered = self._expected = 0
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._spool.close()
+
+    def run(self, steps: Generator[Fetch | Keep, Sequence[Page], Outcome]) -> Outcome:
+        """Answer every step; what it all came to."""
+        pages: tuple[Page, ...] = ()
+        step = next(steps)
+        while True:
+            if isinstance(step, Fetch):
+                pages = self._fetch(step.asks)
+            else:
+                self._keep(step.asks)
+            try:
+                step = steps.send(pages)
+            except StopIteration as stop:
+                self.incoming.write(self._gzip.flush())
+                outcome: Outcome = stop.value
+                return outcome
+
+    def _fetch(self, asks: tuple[Ask, ...]) -> tuple[Page, ...]:
+        pages = []
+        with closing(map_bounded(self._request, asks, min(len(asks), self.client.config.connections))) as answers:
+            for ask, answer in zip(asks, answers, strict=True):
+                page = read_page(answer.data)
+                self._put_by(ask, answer)
+                pages.append(page)
+                self._answered += 1
+                self._expected = max(self._expected, page.pages, self._answered)
+                self.progress("pull", self._answered, self._expected, "pages")
+        return tuple(pages)
+
+    def _request(self, ask: Ask) -> Answer:
+        return self.client.request("GET", PATH, params=self._params(ask))
+
+    def _params(self, ask: Ask) -> dict[str, str | int]:
+        times = {"date_from": _micros(ask.span.window.start), "date_to": _micros(ask.span.until)}
+        return {**self.params, **times, "page": ask.page, "page_size": PAGE_SIZE}
+
+    def _put_by(self, ask: Ask, answer: Answer) -> None:
+        line = {"request": self._params(ask), "status": answer.status, "date": answer.headers.get("date", "")}
+        try:
+            line["body"] = answer.body.decode("utf-8")
+        except UnicodeDecodeError:
+            line["body_base64"] = base64.b64encode(answer.body).decode("ascii")
+        data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        self._places[ask] = (self._spool.tell(), len(data))
+        self._spool.write(data)
+        if not self.response:
+            self.url, self.response = answer.request.partition(" ")[2], kept_headers(answer.headers)
+
+    def _keep(self, asks: tuple[Ask, ...]) -> None:
+        for ask in asks:
+            offset, length = self._places[ask]
+            self._spool.seek(offset)
+            self.incoming.write(self._gzip.compress(self._spool.read(length)))
+        self._spool.seek(0)
+        self._spool.truncate()
+        self._places.clear()
+
+
+def _micros(time: datetime) -> str:
+    """ISO 8601 with all six digits of the microsecond, so that every vendor reads the same instant."""
+    return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"

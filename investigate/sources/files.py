@@ -1,0 +1,194 @@
+"""Audit logs that are files already: named ones, folders, globs, S3 prefixes, standard input; kept byte for byte."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from investigate.errors import SourceError, UsageError
+from investigate.sources.received import Received, extension, label, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from investigate.evidence.store import EvidenceFile, EvidenceStore, Incoming
+    from investigate.sources.received import Progress
+
+STDIN: Final = "-"
+_BLOCK: Final = 2**20
+_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""Without O_NONBLOCK, a pipe put in the place of a file between two looks would hold the program up for ever."""
+_HINT: Final = "Name a file, a folder, a pattern in quotes ('logs/**/*.json.gz'), s3://bucket/prefix, or - for input."
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file to be kept.
+
+    Attributes:
+        name: its printable label, never a path to write to: below the folder it was found in, or its S3 address.
+        identity: what tells it from every other input.
+        pour: writes its bytes and returns a warning, empty if all went well.
+    """
+
+    name: str
+    identity: str
+    pour: Callable[[Incoming], str] = field(repr=False, compare=False)
+
+
+def expand(paths: Sequence[str], *, s3: Callable[[], Any] | None = None) -> Iterator[Input]:
+    """Every file that `paths` name, each once, in order of path within each.
+
+    Folders are read with all their folders; hidden files in them are passed over, and so is what a symbolic link
+    in them leads out of them to.
+
+    Args:
+        paths: files, folders, patterns (`**` goes down folders), `s3://bucket/prefix`, or `-`.
+        s3: makes the boto3 client; None makes one from the environment (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, …).
+
+    Raises:
+        UsageError: a path that names nothing, or something that is no file.
+        SourceError: a folder or bucket that cannot be read.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        found = False
+        for one in _expand_one(path, s3):
+            found = True
+            if one.identity not in seen:
+                seen.add(one.identity)
+                yield one
+        if not found:
+            raise UsageError(f"Nothing is there by the name {label(path)!r}.", _HINT)
+
+
+def keep(inputs: Iterable[Input], store: EvidenceStore, progress: Progress = silent) -> Received:
+    """Take every input into evidence, archives as a whole.
+
+    Args:
+        inputs: of `expand`.
+        store: where the evidence goes.
+        progress: told of the files done.
+
+    Raises:
+        SourceError: one cannot be read; those before it stay in the store, unrecorded.
+    """
+    files: list[EvidenceFile] = []
+    names: list[str] = []
+    warnings: list[str] = []
+    for one in inputs:
+        progress("import", len(files), None, "files")
+        with store.receive(one.name, extension(one.name)) as incoming:
+            if warning := one.pour(incoming):
+                warnings.append(warning)
+            files.append(incoming.commit())
+        names.append(one.name)
+    progress("import", len(files), len(files), "files")
+    return Received(
+        files=tuple(files), request={"method": "import", "inputs": names}, response={}, warnings=tuple(warnings)
+    )
+
+
+def _expand_one(path: str, s3: Callable[[], Any] | None) -> Iterator[Input]:
+    if path == STDIN:
+        yield Input("standard-input", STDIN, _pour_stdin)
+    elif path.lower().startswith("s3://"):
+        from investigate.sources.s3 import objects  # noqa: PLC0415 - boto3 takes a third of a second to import
+
+        for one in objects(path, s3):
+            yield Input(one.name, one.address, one.pour)
+    else:
+        yield from _local(path)
+
+
+def _local(text: str) -> Iterator[Input]:
+    if not text:  # which `Path` takes for the current folder
+        return
+    path = Path(text).expanduser()
+    try:
+        mode = path.stat().st_mode
+    except PermissionError as error:
+        raise _cannot_read(text, error) from error
+    except (OSError, ValueError):  # no such name; no name at all
+        yield from _matching(str(path))
+        return
+    if stat.S_ISDIR(mode):
+        yield from _below(path, path.resolve())
+    elif stat.S_ISREG(mode):
+        yield _file(path, path.name)
+    else:
+        raise UsageError(f"{label(text)} is no file but a pipe, a socket or a device.", _HINT)
+
+
+def _matching(pattern: str) -> Iterator[Input]:
+    if not glob.has_magic(pattern) or "\0" in pattern:
+        return
+    parts = Path(pattern).parts
+    fixed = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:fixed])
+    within = root.resolve()
+    for name in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob finds hidden files too
+        path = Path(name)
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path, within)
+        elif _belongs(path, within):
+            yield _file(path, path.relative_to(root).as_posix())
+
+
+def _below(folder: Path, within: Path) -> Iterator[Input]:
+    """The files in `folder` and its folders, in order; those that lie outside `within` are passed over."""
+    for here, folders, names in os.walk(folder, onerror=_unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(here, name) for name in sorted(names) if not name.startswith(".")):
+            if _belongs(path, within):
+                yield _file(path, path.relative_to(folder.parent).as_posix())
+
+
+def _belongs(path: Path, within: Path) -> bool:
+    try:
+        return path.is_file() and path.resolve().is_relative_to(within)
+    except (OSError, RuntimeError):  # a symbolic link that leads to itself
+        return False
+
+
+def _file(path: Path, name: str) -> Input:
+    return Input(label(name), str(path.resolve()), lambda incoming: _pour_file(path, name, incoming))
+
+
+def _pour_file(path: Path, name: str, incoming: Incoming) -> str:
+    try:
+        handle = os.open(path, _READ)
+        with os.fdopen(handle, "rb", buffering=0) as source:
+            before = os.fstat(source.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise SourceError(f"{label(name)} is no file any more.", "See what replaced it.")
+            while block := source.read(_BLOCK):
+                incoming.write(block)
+            after = os.fstat(source.fileno())
+    except OSError as error:
+        raise _cannot_read(name, error) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return f"{label(name)} was written to while it was read: import it again once it is closed."
+    return ""
+
+
+def _pour_stdin(incoming: Incoming) -> str:
+    while block := sys.stdin.buffer.read(_BLOCK):
+        incoming.write(block)
+    return ""
+
+
+def _unreadable(error: OSError) -> None:
+    raise _cannot_read(str(error.filename), error) from error
+
+
+def _cannot_read(name: str, error: OSError) -> SourceError:
+    return SourceError(
+        f"{label(name)} cannot be read: {error.strerror or type(error).__name__}.",
+        "Give this account the right to read it, or run as one that has it.",
+    )
