@@ -21,7 +21,6 @@ from investigate.events import Window
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
 from investigate.normalise.containers import Limits
-from investigate.normalise.normaliser import Input, Normaliser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from investigate.case.coverage import Coverage
     from investigate.evidence import Entry, EvidenceFile
     from investigate.journal import AcquisitionRow
+    from investigate.normalise.normaliser import Input
     from investigate.normalise.survey import Decision
     from investigate.sources.received import Progress, Received
 
@@ -192,6 +192,8 @@ def _record(case: Case, identity: str, kind: Any, source: str, fetched: Fetched)
 def _finish(
     case: Case, entry: Entry, progress: Progress, warnings: tuple[str, ...], *, resumed: bool = False
 ) -> Acquisition:
+    from investigate.normalise.normaliser import Normaliser  # noqa: PLC0415 - engines, which a look at a case needs not
+
     profile = profiles.load(entry.source, case.config.profiles)
     bounds = case.config.ingest
     limits = Limits(max_expanded=bounds.max_expanded, max_ratio=bounds.max_ratio, max_record=bounds.max_record)
@@ -227,6 +229,8 @@ def _finish(
 
 
 def _inputs(case: Case, entry: Entry) -> Iterator[Input]:
+    from investigate.normalise.normaliser import Input  # noqa: PLC0415 - see `_finish`
+
     with ExitStack() as stack:
         for file in entry.files:
             yield Input(stack.enter_context(case.evidence.open(file.sha256)), file.size, file.sha256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from investigate.case.answer import Answer
 from investigate.case.coverage import Coverage
 from investigate.case.desks import CodeRabbit, DevRev
 from investigate.case.layout import Layout, resolve
-from investigate.errors import CaseError, UsageError
+from investigate.errors import CaseError, QueryRefused, UsageError
 from investigate.events import ACTIVITIES, UNKNOWN, Window, parse_time
 from investigate.evidence import EvidenceStore, Ledger, VerifyReport, verify
 from investigate.journal import Journal
@@ -110,7 +111,12 @@ class Case:
         named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         profiles.load(profile, self.config.profiles)
         declared = Window.of(*covers) if covers else None
-        received = files.keep(files.expand([os.fspath(path) for path in named]), self.evidence, progress)
+        others: list[str] = []
+        found = files.expand([os.fspath(path) for path in named], passed_over=others)
+        received = files.keep(found, self.evidence, progress)
+        if others:
+            said = f"{len(others)} files are no logs by their names and were passed over: {', '.join(others[:5])}"
+            received = replace(received, warnings=(*received.warnings, f"{said}; name one to import it."))
         extra = {"declared": declared.as_json() if declared else None, "tenant": None}
         spec = {"files": [file.sha256 for file in received.files], **extra}
         return acquire(self, "import", profile, spec, lambda: Fetched(received, declared, {}, extra), progress)
@@ -140,7 +146,14 @@ class Case:
         from investigate.lake import sql  # noqa: PLC0415
 
         with self.lake.connect() as connection:
-            return pl.DataFrame(pl.from_arrow(sql.run(connection, query, parameters)))
+            table = sql.run(connection, query, parameters)
+        try:
+            return pl.DataFrame(pl.from_arrow(table))
+        except pl.exceptions.ComputeError as error:  # an interval, for one
+            raise QueryRefused(
+                "The result has a column of a type that no table here can hold.",
+                "Cast it, for example to VARCHAR; of two times, subtract epoch(time).",
+            ) from error
 
     def who_touched(
         self,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
+
 from investigate import config
 from investigate.case.acquisition import Acquisition, Fetched, acquire
 from investigate.errors import ContainerError, InvestigateError, LinkError, LinkExpired, UsageError
@@ -122,12 +124,16 @@ class DevRev:
             LinkExpired: with the time it died and the command that asks again.
             LinkRefused: no presigned link, or of a scheme or host that is not allowed.
         """
+        pasted = SecretStr(link)
+        del link  # a traceback that shows variables shows this frame
         known = self._known(request)
-        hosts = self._case.config.devrev.link_hosts
         wanted = known or self._latest()
         try:
             return Link.parse(
-                link, now=datetime.now(UTC), allowed_hosts=hosts, window=wanted.window if wanted else None
+                pasted.get_secret_value(),
+                now=datetime.now(UTC),
+                allowed_hosts=self._case.config.devrev.link_hosts,
+                window=wanted.window if wanted else None,
             )
         except LinkExpired:
             if known and known.state is not RequestState.collected:
@@ -150,6 +156,7 @@ class DevRev:
             ContainerError: what came is no log; it is kept as evidence all the same.
         """
         found = self.check_link(link, request=request)
+        del link  # a traceback that shows variables shows this frame
         known = self._known(request)
         if known and known.state is not RequestState.collected:
             self._case.journal.update_request(

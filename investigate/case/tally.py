@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import pyarrow.compute as pc
-
 from investigate.events import Window
 
 if TYPE_CHECKING:
@@ -43,6 +41,8 @@ class Tally:
 
     def add(self, batch: Batch) -> None:
         """Count one batch."""
+        import pyarrow.compute as pc  # noqa: PLC0415 - heavy, and a look at a case needs it not
+
         self.records += batch.records
         self.events += batch.events.num_rows
         if batch.unread and not self.reason:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import sys
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 _BLOCK: Final = 2**20
+_LOG: Final = re.compile(
+    r"\.(?:json|jsonl|ndjson|log|jsn)(?:[.-]?\d+)?(?:\.(?:gz|bz2|xz))?$|\.(?:gz|bz2|xz|zip|tar|tgz)$", re.IGNORECASE
+)
+"""What a log, or an archive of logs, is called."""
 _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK, a pipe put in the place of a file between two looks would hold the program up for ever."""
 _HINT: Final = "Name a file, a folder, a pattern in quotes ('logs/**/*.json.gz'), s3://bucket/prefix, or - for input."
@@ -41,15 +46,18 @@ class Input:
     pour: Callable[[Incoming], str] = field(repr=False, compare=False)
 
 
-def expand(paths: Sequence[str], *, s3: Callable[[], Any] | None = None) -> Iterator[Input]:
+def expand(
+    paths: Sequence[str], *, s3: Callable[[], Any] | None = None, passed_over: list[str] | None = None
+) -> Iterator[Input]:
     """Every file that `paths` name, each once, in order of path within each.
 
     Folders are read with all their folders; hidden files in them are passed over, and so is what a symbolic link
-    in them leads out of them to.
+    in them leads out of them to, and what is no log or archive by its name: a README must be named to be read.
 
     Args:
         paths: files, folders, patterns (`**` goes down folders), `s3://bucket/prefix`, or `-`.
         s3: makes the boto3 client; None makes one from the environment (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, …).
+        passed_over: gets the names of the files in folders that are no logs by their names.
 
     Raises:
         UsageError: a path that names nothing, or something that is no file.
@@ -58,7 +66,7 @@ def expand(paths: Sequence[str], *, s3: Callable[[], Any] | None = None) -> Iter
     seen: set[str] = set()
     for path in paths:
         found = False
-        for one in _expand_one(path, s3):
+        for one in _expand_one(path, s3, [] if passed_over is None else passed_over):
             found = True
             if one.identity not in seen:
                 seen.add(one.identity)
@@ -94,7 +102,7 @@ def keep(inputs: Iterable[Input], store: EvidenceStore, progress: Progress = sil
     )
 
 
-def _expand_one(path: str, s3: Callable[[], Any] | None) -> Iterator[Input]:
+def _expand_one(path: str, s3: Callable[[], Any] | None, passed_over: list[str]) -> Iterator[Input]:
     if path == STDIN:
         yield Input("standard-input", STDIN, _pour_stdin)
     elif path.lower().startswith("s3://"):
@@ -103,10 +111,10 @@ def _expand_one(path: str, s3: Callable[[], Any] | None) -> Iterator[Input]:
         for one in objects(path, s3):
             yield Input(one.name, one.address, one.pour)
     else:
-        yield from _local(path)
+        yield from _local(path, passed_over)
 
 
-def _local(text: str) -> Iterator[Input]:
+def _local(text: str, passed_over: list[str]) -> Iterator[Input]:
     if not text:  # which `Path` takes for the current folder
         return
     path = Path(text).expanduser()
@@ -115,17 +123,17 @@ def _local(text: str) -> Iterator[Input]:
     except PermissionError as error:
         raise _cannot_read(text, error) from error
     except (OSError, ValueError):  # no such name; no name at all
-        yield from _matching(str(path))
+        yield from _matching(str(path), passed_over)
         return
     if stat.S_ISDIR(mode):
-        yield from _below(path, path.resolve())
+        yield from _below(path, path.resolve(), passed_over)
     elif stat.S_ISREG(mode):
         yield _file(path, path.name)
     else:
         raise UsageError(f"{label(text)} is no file but a pipe, a socket or a device.", _HINT)
 
 
-def _matching(pattern: str) -> Iterator[Input]:
+def _matching(pattern: str, passed_over: list[str]) -> Iterator[Input]:
     if not glob.has_magic(pattern) or "\0" in pattern:
         return
     parts = Path(pattern).parts
@@ -135,18 +143,23 @@ def _matching(pattern: str) -> Iterator[Input]:
     for name in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob finds hidden files too
         path = Path(name)
         if path.is_dir() and not path.is_symlink():
-            yield from _below(path, within)
+            yield from _below(path, within, passed_over)
         elif _belongs(path, within):
             yield _file(path, path.relative_to(root).as_posix())
 
 
-def _below(folder: Path, within: Path) -> Iterator[Input]:
+def _below(folder: Path, within: Path, passed_over: list[str]) -> Iterator[Input]:
     """The files in `folder` and its folders, in order; those that lie outside `within` are passed over."""
     for here, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(here, name) for name in sorted(names) if not name.startswith(".")):
-            if _belongs(path, within):
-                yield _file(path, path.relative_to(folder.parent).as_posix())
+            if not _belongs(path, within):
+                continue
+            name = path.relative_to(folder.parent).as_posix()
+            if _LOG.search(path.name):
+                yield _file(path, name)
+            else:
+                passed_over.append(label(name))
 
 
 def _belongs(path: Path, within: Path) -> bool:

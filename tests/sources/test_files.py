@@ -56,6 +56,17 @@ def test_files_folders_and_patterns(paths: list[str], found: list[str]) -> None:
     assert names(*paths) == found
 
 
+def test_in_a_folder_only_logs_and_archives_are_taken_and_the_rest_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    for name in ("a.json", "b.jsonl.gz", "c.LOG", "d.log.1", "e.zip", "LICENSE", "NOTE.txt", "README.md"):
+        (tmp_path / "logs" / name).write_text("{}")
+    others: list[str] = []
+    found = [one.name for one in expand([str(tmp_path / "logs")], passed_over=others)]
+    assert found == ["logs/a.json", "logs/b.jsonl.gz", "logs/c.LOG", "logs/d.log.1", "logs/e.zip"]
+    assert others == ["logs/LICENSE", "logs/NOTE.txt", "logs/README.md"]
+    assert [one.name for one in expand([str(tmp_path / "logs" / "LICENSE")])] == ["LICENSE"]
+
+
 @pytest.mark.usefixtures("logs")
 @pytest.mark.parametrize("path", ["nothing.json", "logs/*.csv", "", "logs/deep/\0", "empty"])
 def test_what_names_nothing_is_an_error(path: str, tmp_path: Path) -> None:
