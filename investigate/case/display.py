@@ -66,6 +66,7 @@ def rich_table(frame: pl.DataFrame, *, title: str | None = None, most: int = _SH
     if frame.height > most:
         table.caption = f"{most} of {frame.height:,} rows; all of them: --format csv, json or parquet"
         table.caption_justify = "left"
+        table.min_width = len(table.caption)
     return table
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from investigate.events import iso
+from investigate.lake.private import make_folder, opener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +41,8 @@ def write(
         The action that adds the file to the Delta table, with statistics.
     """
     path = root / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path, "wb", opener=_private) as out:
+    make_folder(path.parent)
+    with open(path, "wb", opener=opener) as out:
         with pq.ParquetWriter(out, schema, compression=_COMPRESSION, write_statistics=True) as writer:
             for batch in batches:
                 writer.write_batch(batch, row_group_size=ROW_GROUP)
@@ -56,10 +57,6 @@ def write(
         data_change=True,
         stats=json.dumps(_statistics(pq.read_metadata(path))),
     )
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _statistics(metadata: pq.FileMetaData) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from investigate.events import event_schema, reject_schema
 from investigate.lake import parquet
+from investigate.lake.private import make_folder
 from investigate.lake.sql import file_list, literal
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Staging:
 
     def __init__(self, folder: Path, memory: int) -> None:
         self._folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         self._connection = duckdb.connect(
             str(folder / "staging.duckdb"),
             config={

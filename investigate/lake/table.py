@@ -10,6 +10,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from investigate.errors import LakeError
+from investigate.lake.private import FILE, FOLDER, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,10 +95,19 @@ class Table:
             )
         except (DeltaError, OSError) as error:
             raise LakeError(f"The lake could not be written: {_short(error)}", "Run the same command again.") from error
-        return self.snapshot().version
+        version = self.snapshot().version
+        self._make_private(version)
+        return version
+
+    def _make_private(self, version: int) -> None:
+        """The log's files are made by the Delta library, which asks nobody for whom."""
+        log = self.path / "_delta_log"
+        log.chmod(FOLDER)
+        for made in (*log.glob(f"{version:020}*"), *log.glob("_*")):
+            made.chmod(FILE)
 
     def _create(self) -> DeltaTable:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path)
         return DeltaTable.create(
             self.path, Schema.from_arrow(self.schema), mode="ignore", partition_by=self._partition()
         )

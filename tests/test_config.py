@@ -1,0 +1,70 @@
+"""Settings from `case.toml` and the environment; secrets from the environment or the keyring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keyring
+import pytest
+from keyring.errors import NoKeyringError
+
+from investigate import config
+from investigate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_case_without_a_file_has_the_vendors_addresses(tmp_path: Path) -> None:
+    loaded = config.load(tmp_path / "case.toml")
+    assert (loaded.devrev.base_url, loaded.coderabbit.url) == ("https://api.devrev.ai", "https://api.coderabbit.ai")
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "case.toml").write_text('[devrev]\nbase_url = "https://one"\ntenant = "acme"\n')
+    monkeypatch.setenv("INVESTIGATE_DEVREV_BASE_URL", "https://two")
+    loaded = config.load(tmp_path / "case.toml")
+    assert (loaded.devrev.base_url, loaded.devrev.tenant) == ("https://two", "acme")
+
+
+def test_the_region_chooses_the_address(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text('[coderabbit]\nregion = "eu"\n')
+    assert config.load(tmp_path / "case.toml").coderabbit.url == "https://api.eu.coderabbit.ai"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[devrev]\nbase = 1\n", "devrev.base"),
+        ('[coderabbit]\nregion = "mars"\n', "coderabbit.region"),
+        ("[ingest]\nmemory = 1\n", "ingest.memory"),
+        ("[devrev\n", "not TOML"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "case.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        config.load(tmp_path / "case.toml")
+
+
+def test_a_missing_secret_says_how_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: str) -> str:
+        raise NoKeyringError
+
+    monkeypatch.setattr(keyring, "get_password", none)
+    with pytest.raises(ConfigError, match="DEVREV_TOKEN is not set") as raised:
+        config.secret("devrev", {})
+    assert "keyring set investigate devrev" in raised.value.hint
+
+
+def test_a_secret_is_taken_from_the_environment_then_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: f"{service}/{user}")
+    assert config.secret("devrev", {"DEVREV_TOKEN": " given \n"}).get_secret_value() == "given"
+    assert config.secret("coderabbit", {}).get_secret_value() == "investigate/coderabbit"
+
+
+@pytest.mark.parametrize("value", ["to ken", "tok\nen", "tökèn"])
+def test_what_no_token_can_be_is_refused_without_being_shown(value: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        config.secret("devrev", {"DEVREV_TOKEN": value})
+    assert value not in str(raised.value)
