@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import duckdb
 
 from investigate.errors import LakeError
 from investigate.events import event_schema, reject_schema
@@ -13,10 +16,9 @@ from investigate.lake.staging import Staging
 from investigate.lake.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import duckdb
     import polars as pl
 
 
@@ -46,9 +48,22 @@ class Lake:
         self.events = Table(self.root / "events", event_schema(), "date")
         self.rejects = Table(self.root / "rejects", reject_schema())
 
-    def stage(self, acquisition: str) -> Staging:
-        """An empty place for this acquisition's events; a context manager."""
-        return Staging(self.root / ".staging" / acquisition, self._memory // 2)
+    @contextmanager
+    def stage(self, acquisition: str) -> Iterator[Staging]:
+        """An empty place for this acquisition's events, gone when left.
+
+        Raises:
+            LakeError: the engine or the disk failed; nothing of the acquisition is in the lake then.
+        """
+        try:
+            with Staging(self.root / ".staging" / acquisition, self._memory // 2) as staging:
+                yield staging
+        except (duckdb.Error, OSError) as error:
+            reason = str(error).partition("\n")[0][:200]
+            raise LakeError(
+                f"The acquisition could not be finished: {reason}",
+                "Free some space if the disk is full, then run the same command again: it goes on from the evidence.",
+            ) from error
 
     def staged(self) -> list[str]:
         """The acquisitions that have something in staging: under way, or killed."""

@@ -108,9 +108,11 @@ class Table:
 
     def _create(self) -> DeltaTable:
         make_folder(self.path)
-        return DeltaTable.create(
+        table = DeltaTable.create(
             self.path, Schema.from_arrow(self.schema), mode="ignore", partition_by=self._partition()
         )
+        self._make_private(0)
+        return table
 
     def _open(self, version: int | None = None) -> DeltaTable | None:
         if not (self.path / "_delta_log").is_dir():

@@ -81,5 +81,6 @@ def write(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
+    partial.touch(mode=0o600)
     partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(path)
