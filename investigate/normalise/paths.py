@@ -1,6 +1,7 @@
 """The small language in which a profile says where a value lies in a record, and its translation to DuckDB.
 
-`a.b` descends; `a[].b` takes every element; `a[name=doc_id].value` takes the elements whose `name` equals.
+`a.b` descends; `a[].b` takes every element; `a[name=doc_id].value` takes the elements whose `name` equals. A key with
+dots, brackets or quotes stands in quotes, as in `"a.b".c`, with a backslash before a quote or a backslash of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from investigate.errors import ProfileError
 
-_SEGMENT = re.compile(r'"(?P<quoted>[^"]+)"|(?P<plain>[^."\[\]=]+)')
+_SEGMENT = re.compile(r'"(?P<quoted>(?:[^"\\]|\\["\\])*)"|(?P<plain>[^."\[\]=]+)')
 _SUFFIX = re.compile(r"\[(?:(?P<key>[^=\[\]]+)=(?P<value>[^\[\]]*))?\]")
 
 
@@ -47,7 +48,8 @@ class Path:
             if found := _SUFFIX.match(text, at):
                 steps.append(Step(key=found["key"], value=found["value"]))
             elif found := _SEGMENT.match(text, at):
-                steps.append(Step(name=found["quoted"] or found["plain"]))
+                quoted = found["quoted"]
+                steps.append(Step(name=found["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)))
             else:
                 break
             at = found.end()
@@ -87,7 +89,8 @@ class Path:
         text = ""
         for step in self.steps:
             if step.name is not None:
-                name = step.name if re.fullmatch(r'[^."\[\]=]+', step.name) else f'"{step.name}"'
+                quoted = '"' + re.sub(r'(["\\])', r"\\\1", step.name) + '"'
+                name = step.name if re.fullmatch(r'[^."\[\]=]+', step.name) else quoted
                 text += f".{name}" if text else name
             else:
                 text += f"[{step.key}={step.value}]" if step.key else "[]"

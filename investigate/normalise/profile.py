@@ -24,6 +24,9 @@ MAPPABLE: Final = tuple(name for name in COLUMNS if name not in DERIVED)
 CLOSED: Final = {"activity": ACTIVITIES, "actor_type": ACTOR_TYPES, "outcome": OUTCOMES}
 """Columns whose values come from a closed list; a value that maps to none of it becomes the list's last."""
 
+_TABLES: Final = ("map", "prefix", "suffix", "actor")
+_TEXTS: Final = ("zone", "extract", "search", "present", "default")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -152,7 +155,7 @@ def parse(name: str, settings: Mapping[str, Any]) -> Profile:
         name=name,
         records=_strings(name, "records", settings.get("records", ["[]", "lines"])),
         columns={column: _column(name, column, settings[column]) for column in MAPPABLE if column in settings},
-        explode=Path.parse(settings["explode"]) if "explode" in settings else None,
+        explode=Path.parse(_text(f"Profile {name}", "explode", settings["explode"])) if "explode" in settings else None,
         flexible=bool(settings.get("flexible", False)),
         volatile=_strings(name, "volatile", settings.get("volatile", [])),
     )
@@ -164,21 +167,19 @@ def _column(profile: str, column: str, value: object) -> Column:
         return Column(paths=_paths(where, value))
     if not isinstance(value, dict):
         raise ProfileError(f"{where} is neither a list of paths nor a table.", f'Write {column} = ["path"].')
-    options = {"paths", "join", "zone", "map", "prefix", "suffix", "extract", "search", "actor", "present", "default"}
+    options = {"paths", "join", *_TABLES, *_TEXTS}
     if unknown := sorted(set(value) - options):
         raise ProfileError(f"{where}: unknown option {unknown[0]!r}.", f"Options are {', '.join(sorted(options))}.")
+    tables = {option: _table(where, option, value.get(option, {})) for option in _TABLES}
+    texts = {option: _text(where, option, value[option]) for option in _TEXTS if option in value}
     made = Column(
         paths=_paths(where, value.get("paths", [])),
         join=_paths(where, value.get("join", [])),
-        zone=value.get("zone", "UTC"),
-        values={key.lower(): ours for key, ours in value.get("map", {}).items()},
-        prefix=value.get("prefix", {}),
-        suffix={key.lower(): ours for key, ours in value.get("suffix", {}).items()},
-        extract=value.get("extract"),
-        search=value.get("search"),
-        actor=value.get("actor", {}),
-        present=value.get("present"),
-        default=value.get("default"),
+        values={key.lower(): ours for key, ours in tables["map"].items()},
+        prefix=tables["prefix"],
+        suffix={key.lower(): ours for key, ours in tables["suffix"].items()},
+        actor=tables["actor"],
+        **texts,
     )
     _check(where, column, made)
     return made
@@ -194,7 +195,7 @@ def _check(where: str, column: str, made: Column) -> None:
             raise ProfileError(f"{where}: {pattern!r} has {groups} groups.", "Mark the wanted part with one ( ).")
     try:
         ZoneInfo(made.zone)
-    except (KeyError, ValueError, OSError, TypeError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise ProfileError(f"{where}: unknown zone {made.zone!r}.", "Use an IANA name: Europe/Berlin.") from error
     tables = (made.values, made.prefix, made.suffix, made.actor)
     ours = {*(word for table in tables for word in table.values()), made.present, made.default} - {None}
@@ -204,6 +205,18 @@ def _check(where: str, column: str, made: Column) -> None:
 
 def _paths(where: str, value: object) -> tuple[Path, ...]:
     return tuple(Path.parse(text) for text in _strings(where, "paths", value))
+
+
+def _table(where: str, option: str, value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(ours, str) for ours in value.values()):
+        raise ProfileError(f"{where}: {option} is no table of strings.", f'Write {option} = {{ word = "…" }}.')
+    return value
+
+
+def _text(where: str, option: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ProfileError(f"{where}: {option} is no string.", f'Write {option} = "…".')
+    return value
 
 
 def _strings(where: str, key: str, value: object) -> tuple[str, ...]:

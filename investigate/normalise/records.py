@@ -1,56 +1,36 @@
 """Bytes to records: JSON lines, concatenated JSON, a list, a list under a key, and the kept pages of a pull.
 
-Records come out as the exact bytes they are in the file. The scanner only finds where a value ends, without
-recursion and without building it, so that depth, size and damage inside one record cost only that record.
+Records come out as the exact text they are in the file, many at a time: whole runs of lines are cut in one piece.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from investigate.errors import ContainerError
+from investigate.normalise.chunk import EXCERPT, ROWS, SIZE, Chunk, Fault, Gathered, Piece
+from investigate.normalise.layout import HEAD, Wrappers, is_lines, is_pages, refuse_what_is_no_log
+from investigate.normalise.scan import BLANK, BLOCK, BOM, SHALLOW, Scan, Window, member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from investigate.normalise.containers import Limits, Reader
+    from investigate.normalise.profile import Profile
 
-BLOCK: Final = 4 * 2**20
-EXCERPT: Final = 2000
+__all__ = ["Chunk", "RecordReader"]
+
+_LINE_BLANK: Final = BLANK.replace(b"\n", b"")
 _LOOK: Final = 64 * 1024
-_BOM: Final = b"\xef\xbb\xbf"
-_QUOTE: Final = 0x22
-_BLANK: Final = b" \t\r\n\x1e,"
-_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[\[\]{}]', re.DOTALL)
-_SCALAR = re.compile(rb'[^\s,\[\]{}"]+')
-_STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_MEMBER = re.compile(rb'[\s,]*"((?:[^"\\]++|\\.)*+)"\s*:\s*(?=\S)', re.DOTALL)
-_TIME_LIKE = re.compile(rb'"[^"]*(?:time|date|created|_at|At|ts|at)"\s*:')
-_EVENT_LIKE = re.compile(rb'"[^"]*(?:user|actor|principal|action|operation|ip)[^"]*"\s*:|"don:', re.IGNORECASE)
-_PAGE = re.compile(rb'\s*\{"(?:body|body_base64|date|page|request|status|url)":')
-_HTML = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml|!--|[a-z]+[ >])", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A record, or a rest of a file, that is none, with its place and the reason."""
-
-    place: int
-    reason: str
-    excerpt: bytes
-
-
-@dataclass
-class Chunk:
-    """Records that follow one another, and the faults between them."""
-
-    places: list[int] = field(default_factory=list)
-    records: list[bytes] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    size: int = 0
+_TWO_VALUES: Final = r"[}\]][ \t\r]*[{\[]"
+_ODD_LINE: Final = re.compile(rb"\[|.*[}\]][ \t\r]*[{\[]", re.DOTALL)
+"""A list, or more than one value: between two brackets of one value stands a comma or a colon."""
 
 
 class RecordReader:
@@ -58,216 +38,243 @@ class RecordReader:
 
     Args:
         reader: the expanded bytes.
-        layouts: a profile's `records`.
+        profile: its `records` say how a file may be laid out.
         limits: `max_record` is the longest record taken.
         first: the place of the first record.
+        block: how much is read at a time; what comes out does not depend on it.
     """
 
-    def __init__(self, reader: Reader, layouts: Sequence[str], limits: Limits, first: int = 0) -> None:
-        self._window = _Window(reader)
-        self._layouts = layouts
-        self._limits = limits
+    def __init__(self, reader: Reader, profile: Profile, limits: Limits, first: int = 0, *, block: int = BLOCK) -> None:
+        self._window = Window(reader, block)
+        self._profile, self._limits = profile, limits
+        self._wrappers = Wrappers(profile)
+        self._wrapped_file = self._ends_short = False
         self.place = first
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks of about `BLOCK` bytes.
+        """Chunks of about `SIZE` bytes, at most `ROWS` records.
 
         A file that is damaged or ends too early gives what it holds up to there, then a fault.
         """
-        chunk = Chunk()
-        pieces = self._pieces()
-        while True:
-            try:
-                piece = next(pieces, None)
-            except ContainerError as error:
-                chunk.faults.append(Fault(self.place, error.message, self._window.rest()[:EXCERPT]))
-                self.place += 1
-                piece = None
-            if piece is None:
-                break
-            if isinstance(piece, bytes):
-                chunk.records.append(piece)
-                chunk.places.append(self.place)
-                chunk.size += len(piece)
-            else:
-                chunk.faults.append(Fault(self.place, piece.reason, piece.excerpt))
-            self.place += 1
-            if chunk.size >= BLOCK or len(chunk.faults) > BLOCK // EXCERPT:
-                yield chunk
-                chunk = Chunk()
-        if chunk.records or chunk.faults:
-            yield chunk
+        gathered = Gathered(self.place)
+        for piece in self.pieces():
+            gathered.add(piece)
+            self.place = gathered.place
+            if gathered.size >= SIZE or gathered.rows >= ROWS:
+                yield gathered.chunk()
+                gathered = Gathered(self.place)
+        if gathered.rows:
+            yield gathered.chunk()
 
-    def _pieces(self) -> Iterator[bytes | Fault]:
+    def pieces(self) -> Iterator[Piece]:
+        """All records and faults in order; raises nothing."""
         window = self._window
-        window.fill(_LOOK)
-        _refuse_what_is_no_log(window.data)
-        if window.data.startswith(_BOM):
-            window.at = len(_BOM)
-        if "pages" in self._layouts and _PAGE.match(window.data, window.at):
-            yield from self._pages()
+        window.fill(HEAD)
+        try:
+            refuse_what_is_no_log(window.data[:HEAD])
+        except ContainerError as error:
+            yield Fault(error.message, window.data[:EXCERPT], whole=True)
             return
-        wrapper = self._wrapper()
-        if wrapper is None and self._is_lines():
-            yield from self._lines()
-        else:
-            yield from self._values(wrapper)
+        if not window.skip_blank():
+            reason = window.damage.message if window.damage else "The file is empty."
+            yield Fault(reason, b"", whole=True)
+            return
+        yield from self._laid_out()
+        if window.damage:
+            yield from self._cut_short(b"")
 
-    def _is_lines(self) -> bool:
-        """Whether the first line is a whole value of its own, or none of a value laid out over several lines."""
+    def _laid_out(self) -> Iterator[Piece]:
         window = self._window
-        while (end := window.data.find(b"\n", window.at)) < 0 and len(window.data) <= self._limits.max_record:
-            if not window.fill(len(window.data) - window.at + BLOCK):
-                break
-        line = window.data[window.at : end if end >= 0 else None].strip(_BLANK)
-        if line[:1] != b"{":
-            return line[:1] != b"["
-        scan = _Scan(0)
-        if scan.step(line):
-            return scan.at == len(line)
-        return not (line == b"{" or line.endswith((b"{", b"[", b",", b":")))
+        window.fill(HEAD)
+        head, at = window.data[: window.at + HEAD], window.at
+        if is_pages(head, at, self._profile):
+            return self._pages()
+        self._wrapped_file = self._wrappers.around(head, at, len(head))
+        return self._lines() if not self._wrapped_file and is_lines(head, at) else self.values()
 
-    def _wrapper(self) -> bytes | None:
-        """The key under which the records lie, where the file is an object around a list."""
-        window = self._window
-        if not window.skip_blank() or window.data[window.at : window.at + 1] != b"{":
-            return None
-        named = {layout[:-2].encode() for layout in self._layouts if layout.endswith("[]") and layout != "[]"}
-        candidate, outside = None, b""
-        for key, start, end in window.members():
-            value = window.data[start:end]
-            if value.startswith(b"["):
-                if key in named:
-                    return key
-                first = value[1:].lstrip(_BLANK)[:_LOOK]
-                if candidate is None and first.startswith(b"{") and _TIME_LIKE.search(first):
-                    candidate = key
-                    continue
-            outside += b'"' + key + b'":' + value[:EXCERPT]
-        return candidate if b"*" in named and not _EVENT_LIKE.search(outside) else None
-
-    def _lines(self) -> Iterator[bytes | Fault]:
+    def _lines(self) -> Iterator[Piece]:
         window, limit = self._window, self._limits.max_record
         while True:
             end = window.data.rfind(b"\n")
-            if end < window.at:
-                if len(window.data) - window.at > limit:
-                    yield self._too_long_line()
-                elif not window.fill(len(window.data) - window.at + BLOCK):
-                    yield from self._cut([window.rest()])
-                    return
-                continue
-            lines = window.data[window.at : end].split(b"\n")
-            window.at = end + 1
-            yield from self._cut(lines)
+            if end >= window.at:
+                block, window.at = window.data[window.at : end], end + 1
+                yield from self._cut(block)
+            elif len(window.data) - window.at > limit:
+                yield self._too_long_line()
+            elif not window.more():
+                yield from self._last_line(window.rest())
+                return
 
-    def _cut(self, lines: list[bytes]) -> Iterator[bytes | Fault]:
-        for text in lines:
-            line = text.strip(b" \t\r\x1e")
+    def _cut(self, block: bytes) -> Iterator[Piece]:
+        """The lines of a block: in one piece where all of them are what lines of JSON should be, else one by one."""
+        try:
+            text = pa.array([block], pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:
+            yield from self._one_by_one(block)
+            return
+        if pc.match_substring_regex(text, f"{_TWO_VALUES}|\n[\\s,]*\\[|^[\\s,]*\\[|\ufeff")[0].as_py():
+            yield from self._one_by_one(block)
+            return
+        lines = pc.ascii_trim(pc.split_pattern(text, "\n").flatten(), _LINE_BLANK.decode())
+        lengths = pc.binary_length(lines)
+        shortest, longest = pc.min_max(lengths).values()
+        if longest.as_py() > self._limits.max_record:
+            yield from self._one_by_one(block)
+            return
+        if shortest.as_py() == 0:
+            lines = lines.filter(pc.greater(lengths, 0))
+        for start in range(0, len(lines), ROWS):
+            yield lines.slice(start, ROWS)
+
+    def _one_by_one(self, block: bytes) -> Iterator[Piece]:
+        for text in block.split(b"\n"):
+            line = text.lstrip(_LINE_BLANK).removeprefix(BOM).strip(_LINE_BLANK)
             if len(line) > self._limits.max_record:
                 yield _too_long(line, len(line), self._limits.max_record)
             elif line:
-                yield line
+                yield from self._several(line) if _ODD_LINE.match(line) else (line,)
+
+    def _several(self, line: bytes) -> Sequence[Piece]:
+        """The values of a line that holds more than one; a line that is damaged stays whole."""
+        found = list(RecordReader(_Bytes(line + b"\n"), self._profile, self._limits).values())
+        return (line,) if any(isinstance(piece, Fault) for piece in found) else found
+
+    def _last_line(self, rest: bytes) -> Iterator[Piece]:
+        """What follows the last line end: where the stream is damaged, perhaps no whole record."""
+        line = rest.strip(_LINE_BLANK)
+        if self._window.damage and line and not _is_whole(line):
+            yield from self._cut_short(line)
+        else:
+            yield from self._one_by_one(rest)
 
     def _too_long_line(self) -> Fault:
         window = self._window
         start, size = window.data[window.at : window.at + EXCERPT], 0
         while (end := window.data.find(b"\n", window.at)) < 0:
             size += len(window.rest())
-            if not window.fill(BLOCK):
+            if not window.more():
                 return _too_long(start, size, self._limits.max_record)
         size += end - window.at
         window.at = end + 1
         return _too_long(start, size, self._limits.max_record)
 
-    def _values(self, wrapper: bytes | None) -> Iterator[bytes | Fault]:
-        """Values that follow one another; the elements of lists, and of the list under the wrapping key."""
+    def values(self) -> Iterator[Piece]:
+        """Values that follow one another; the elements of lists, and of lists inside an object around records."""
         window = self._window
         while window.skip_blank():
-            start = window.data[window.at : window.at + 1]
+            start = window.peek()
             if start == b"[":
                 window.at += 1
                 yield from self._elements()
-            elif start == b"{" and wrapper is not None:
-                yield from self._wrapped(wrapper)
             elif start in (b"]", b"}"):
-                window.at += 1
-                yield Fault(0, f"a stray {start.decode()} between records", start)
+                yield self._stray(b"]}")
+            elif start == b"{" and self._is_around():
+                yield from self._wrapped()
             else:
-                yield self._value()
+                yield from self._value()
 
-    def _wrapped(self, wrapper: bytes) -> Iterator[bytes | Fault]:
+    def _is_around(self) -> bool:
         window = self._window
-        start, found = window.at, False
-        for key, value_at, _ in window.members():
-            if key == wrapper and window.data[value_at : value_at + 1] == b"[":
-                window.at, found = value_at + 1, True
-                break
-        if not found:
-            window.at = start
-            yield self._value()
-            return
-        yield from self._elements()
-        while window.skip_blank(b" \t\r\n,:"):
-            if window.data[window.at : window.at + 1] == b"}":
+        if not self._wrapped_file:
+            return False
+        window.fill(HEAD)
+        return self._wrappers.around(window.data, window.at, min(len(window.data), window.at + HEAD))
+
+    def _wrapped(self) -> Iterator[Piece]:
+        """The elements of all lists of records in the object at hand; what else it holds is no record."""
+        window = self._window
+        window.at += 1
+        while window.skip_blank():
+            if window.peek() == b"}":
                 window.at += 1
                 return
-            self._value()
-        yield Fault(0, "cut short: the object around the records does not end", b"")
+            window.fill(2 * _LOOK)
+            found = member(window.data, window.at, min(len(window.data), window.at + _LOOK))
+            if found is None:
+                yield from self._value()
+                continue
+            key, window.at = found
+            if self._wrappers.holds(key, window.data, window.at, min(len(window.data), window.at + _LOOK)):
+                window.at += 1
+                yield from self._elements()
+            else:
+                yield from (piece for piece in self._value() if isinstance(piece, Fault))
+        yield from self._cut_short(b"", "the object around the records does not end")
 
-    def _elements(self) -> Iterator[bytes | Fault]:
+    def _elements(self) -> Iterator[Piece]:
         window = self._window
         while window.skip_blank():
-            if window.data[window.at : window.at + 1] == b"]":
+            start = window.peek()
+            if start == b"]":
                 window.at += 1
                 return
-            if window.data[window.at : window.at + 1] == b"}":
-                window.at += 1
-                yield Fault(0, "a stray } between records", b"}")
-                continue
-            yield self._value()
-        yield Fault(0, "cut short: the list of records does not end", b"")
+            if start == b"}":
+                yield self._stray(b"}")
+            else:
+                yield from self._value()
+        yield from self._cut_short(b"", "the list of records does not end")
 
-    def _value(self) -> bytes | Fault:
-        """The value at the window's place, whole, and moves behind it."""
+    def _stray(self, marks: bytes) -> Fault:
+        """Closing brackets that close nothing, as many as follow one another."""
+        window = self._window
+        found = bytearray()
+        while window.skip_blank() and window.peek() in [bytes([mark]) for mark in marks]:
+            found += window.peek()
+            window.at += 1
+        return Fault(f"a stray {chr(found[0])} between records", bytes(found[:EXCERPT]))
+
+    def _value(self) -> tuple[Piece, ...]:
+        """The value at hand, whole, and moves behind it."""
         window, limit = self._window, self._limits.max_record
-        scan = _Scan(window.at)
-        while not scan.step(window.data):
-            if len(window.data) - window.at > limit:
-                return self._too_long_value(scan)
-            kept = window.at
-            if not window.fill(len(window.data) - window.at + BLOCK):
-                rest = window.rest()
-                return Fault(0, "cut short: the file ends inside this record", rest[:EXCERPT])
-            scan.shift(kept - window.at)
-        value = window.data[window.at : scan.at]
-        window.at = scan.at
-        return value
+        if found := SHALLOW.match(window.data, window.at):
+            end = found.end()
+        else:
+            scan = Scan(window.at)
+            while not scan.step(window.data):
+                kept = window.at
+                if scan.at - kept > limit:
+                    return self._too_long_value(scan)
+                if not window.more():
+                    return self._cut_short(window.rest())
+                scan.at -= kept - window.at
+            end = scan.at
+        value, window.at = window.data[window.at : end], end
+        return (value if len(value) <= limit else _too_long(value, len(value), limit),)
 
-    def _too_long_value(self, scan: _Scan) -> Fault:
+    def _too_long_value(self, scan: Scan) -> tuple[Piece, ...]:
+        """Reads past a value without keeping it."""
         window = self._window
         start, size = window.data[window.at : window.at + EXCERPT], 0
-        while not scan.step(window.data):
+        whole = False
+        while not whole:
             size += scan.at - window.at
             window.at = scan.at
-            if not window.fill(len(window.data) - window.at + BLOCK):
-                return Fault(0, "cut short: the file ends inside this record", start)
+            if not window.more():
+                return self._cut_short(start)
             scan.at = window.at
+            whole = scan.step(window.data)
         size += scan.at - window.at
         window.at = scan.at
-        return _too_long(start, size, self._limits.max_record)
+        return (_too_long(start, size, self._limits.max_record),)
 
-    def _pages(self) -> Iterator[bytes | Fault]:
+    def _cut_short(self, rest: bytes, what: str = "the file ends inside this record") -> tuple[Piece, ...]:
+        """A fault for the early end of the stream, which counts once however much it leaves open."""
+        if self._ends_short:
+            return ()
+        self._ends_short = True
+        damage = self._window.damage
+        return (Fault(damage.message if damage else f"cut short: {what}", rest[:EXCERPT]),)
+
+    def _pages(self) -> Iterator[Piece]:
         """The records of response bodies that a pull kept as text, one page a line."""
-        named = [layout for layout in self._layouts if layout != "pages"]
-        for line in self._lines():
-            body = _body(line) if isinstance(line, bytes) else line
-            if isinstance(body, Fault):
-                yield body
-                continue
-            for chunk in RecordReader(_Bytes(body), named, self._limits):
-                yield from chunk.records
-                yield from chunk.faults
+        for lines in self._lines():
+            for line in lines.to_pylist() if isinstance(lines, pa.Array) else [lines]:
+                body = line if isinstance(line, Fault) else _body(line)
+                if isinstance(body, Fault):
+                    yield body
+                else:
+                    inner = RecordReader(_Bytes(body), self._profile, self._limits)
+                    yield from (replace(p, whole=False) if isinstance(p, Fault) else p for p in inner.pieces())
 
 
 class _Bytes:
@@ -281,143 +288,20 @@ class _Bytes:
         return data
 
 
-class _Window:
-    """The part of a stream that is looked at: grows at the end, forgets what lies before `at`."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._ended = False
-        self.data = b""
-        self.at = 0
-
-    def fill(self, size: int) -> bool:
-        """Have at least `size` bytes from `at` on where the stream has them; whether any came."""
-        if self._ended:
-            return False
-        parts, have = [self.data[self.at :]], len(self.data) - self.at
-        grown = 0
-        try:
-            while have < size or not grown:
-                part = self._reader.read(max(size - have, BLOCK))
-                if not part:
-                    self._ended = True
-                    break
-                parts.append(part)
-                have += len(part)
-                grown += len(part)
-        finally:
-            self.data, self.at = b"".join(parts), 0
-        return grown > 0
-
-    def skip_blank(self, blank: bytes = _BLANK) -> bool:
-        """Move behind white space and commas; false at the end."""
-        while True:
-            rest = self.data[self.at : self.at + 64].lstrip(blank)
-            if rest:
-                self.at += min(64, len(self.data) - self.at) - len(rest)
-                return True
-            self.at = min(len(self.data), self.at + 64)
-            if self.at == len(self.data) and not self.fill(1):
-                return False
-
-    def members(self) -> Iterator[tuple[bytes, int, int]]:
-        """The members of the object at `at`, as far as a block reaches: key, and where its value starts and ends."""
-        at = self.at + 1
-        while found := _MEMBER.match(self.data, at):
-            key, start = found[1], found.end()
-            scan = _Scan(start)
-            whole = scan.step(self.data)
-            while not whole and len(self.data) - self.at <= BLOCK:
-                moved = self.at
-                if not self.fill(len(self.data) - moved + BLOCK):
-                    break
-                start -= moved
-                scan.shift(moved)
-                whole = scan.step(self.data)
-            yield key, start, scan.at
-            if not whole:
-                return
-            at = scan.at
-
-    def rest(self) -> bytes:
-        """What is in hand and not yet read; it counts as read."""
-        data, self.at = self.data[self.at :], len(self.data)
-        return data
-
-
-class _Scan:
-    """Looks for the end of one value; can be continued when more bytes are there."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self._depth = 0
-        self._in_string = False
-
-    def shift(self, by: int) -> None:
-        """The bytes moved by so many towards the beginning."""
-        self.at -= by
-
-    def step(self, data: bytes) -> bool:
-        """Scan on; whether the value's end was found, which `at` then is behind."""
-        if self._in_string:
-            rest = _STRING_REST.match(data, self.at)
-            if rest is None:
-                return self._stop_in_string(data)
-            self.at, self._in_string = rest.end(), False
-            if self._depth == 0:
-                return True
-        elif self._depth == 0 and data[self.at : self.at + 1] not in (b"{", b"[", b'"'):
-            found = _SCALAR.match(data, self.at)
-            if found is None or found.end() == len(data):
-                return False
-            self.at = found.end()
-            return True
-        return self._balance(data)
-
-    def _balance(self, data: bytes) -> bool:
-        for token in _STRUCTURE.finditer(data, self.at):
-            mark = data[token.start()]
-            if mark == _QUOTE:
-                if not token[1]:
-                    return self._stop_in_string(data)
-            elif mark in b"{[":
-                self._depth += 1
-            else:
-                self._depth -= 1
-            if self._depth <= 0:
-                self.at = token.end()
-                return True
-        self.at = len(data)
-        return False
-
-    def _stop_in_string(self, data: bytes) -> bool:
-        """Go on inside the string later, but never between a backslash and what it escapes."""
-        self._in_string = True
-        backslashes = len(data) - len(data.rstrip(b"\\"))
-        self.at = len(data) - backslashes % 2
-        return False
-
-
-def _refuse_what_is_no_log(data: bytes) -> None:
-    if not data.removeprefix(_BOM):
-        raise ContainerError("The file is empty.", "Get it again, or ask for a new export.")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ContainerError("The file is UTF-16, not UTF-8.", "Convert it: iconv -f UTF-16 -t UTF-8.")
-    if _HTML.match(data):
-        raise ContainerError("The file is HTML or XML, not a log.", "Sign in and download it again.")
-    if b"{" not in data and b"[" not in data and data.strip():
-        raise ContainerError("The file holds no JSON.", "Logs are read as JSON: lines, a list, or a list under a key.")
+def _is_whole(line: bytes) -> bool:
+    scan = Scan(0)
+    return scan.step(line) and scan.at == len(line)
 
 
 def _too_long(start: bytes, size: int, limit: int) -> Fault:
     reason = f"a record of {size:,} bytes is longer than max_record = {limit:,} under [ingest]"
-    return Fault(0, reason, start[:EXCERPT])
+    return Fault(reason, start[:EXCERPT])
 
 
-def _body(line: bytes) -> bytes | Fault:
+def _body(line: str | bytes) -> bytes | Fault:
+    excerpt = (line.encode() if isinstance(line, str) else line)[:EXCERPT]
     try:
-        page = json.loads(line)
-        body = page["body"]
-        return body.encode() if isinstance(body, str) else Fault(0, "a page without a body", line[:EXCERPT])
+        body = json.loads(line)["body"]
+        return body.encode() if isinstance(body, str) else Fault("a page without a body", excerpt)
     except (ValueError, RecursionError, KeyError, TypeError):
-        return Fault(0, "a kept page that cannot be read", line[:EXCERPT])
+        return Fault("a kept page that cannot be read", excerpt)

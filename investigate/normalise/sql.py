@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from investigate.errors import ProfileError
@@ -13,8 +15,8 @@ from investigate.normalise.profile import CLOSED, Column, Profile, longest_first
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-ISO: Final = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?"
-ZONED: Final = r".{10,}(?:Z|[+-]\d\d(?::?\d\d)?)$"
+ISO: Final = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
+ZONED: Final = r"(?:Z|:.*[+-]\d\d(?::?\d\d)?)$"
 EPOCH: Final = r"\d{9,19}(?:\.\d{1,9})?"
 EPOCH_SCALES: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 """(below, microseconds in one): seconds, milliseconds, microseconds; anything above is nanoseconds."""
@@ -34,11 +36,14 @@ TEXTS: Final = (
 
 
 class Compiled:
-    """One profile's query over the relation `batch(raw VARCHAR, place BIGINT)`.
+    """One profile's query over the relation `batch(row BIGINT, raw VARCHAR, text VARCHAR)`, and more it passes on.
 
-    The result has, for every event: `place`, `raw`, `part`, `parts`, `time_text`, `time` (NULL where it must be
-    read by slower means) and the canonical columns that a record decides; `is_object` is false for a record that
-    is no JSON object.
+    `text` is the record as JSON, which is parsed once, into the list `r` of all values that any path needs; with
+    `explode` every event's element is parsed into `e` likewise. All else is picking from these lists.
+
+    The result has, for every event, the batch's columns, `part` (the event's number in its record), `is_object`
+    (false for a record that is no JSON at all), `uid`, `time_text`, `time` (NULL where it must be read by slower
+    means), and the canonical columns that a record decides.
     """
 
     def __init__(self, profile: Profile, tenant: str | None = None) -> None:
@@ -49,54 +54,48 @@ class Compiled:
         self.sql = self._build()
 
     def _build(self) -> str:
-        made = {name: self._column(name) for name in ("time", "tenant", "actor", *TEXTS, *CLOSED)}
-        resources = self._resources()
-        uid = self._event_uid()
+        named = self._named()
         items = self._items()
-        record = ", ".join(literal(path) for path in self._record) or "'/'"
-        item = ", ".join(literal(path) for path in self._item) or "'/'"
-        has_items = self._profile.explode is not None
-        closed = self._closed_types(made)
         return f"""
-WITH texts AS (SELECT raw, place, try(json_extract_string(raw, [{record}])) AS r FROM batch),
-parts AS (SELECT raw, place, r, {items if has_items else "[NULL]"} AS items FROM texts),
-flat AS (
-  SELECT raw, place, r, len(items) AS parts, unnest(items) AS item, unnest(range(len(items))) AS part FROM parts),
-found AS (SELECT *, {f"try(json_extract_string(item, [{item}]))" if has_items else "NULL"} AS e FROM flat),
+WITH parsed AS (
+  SELECT *, {_extracted("text", self._record)} AS r FROM batch),
+{f"listed AS (SELECT *, {items} AS items FROM parsed)," if items else ""}
+events AS ({self._one_row_an_event() if items else "SELECT *, NULL AS e, 0 AS part FROM parsed"}),
 named AS (
-  SELECT place, raw, part, parts, r IS NOT NULL AS is_object, {uid} AS uid, {made["time"]} AS time_text,
-    {made["tenant"]} AS tenant_text, {made["actor"]} AS actor_id, list_distinct({resources}) AS unordered,
-    {resources} AS named_resources,
-    {", ".join(f"{made[name]} AS {name}" for name in TEXTS)},
-    {", ".join(f"{made[name]} AS {name}_word" for name in CLOSED)}
-  FROM found),
+  SELECT * EXCLUDE (r, e), r IS NOT NULL AS is_object, {named} FROM events),
 keyed AS (
-  SELECT *, coalesce(CASE WHEN contains(actor_id, '@') THEN lower(actor_id) ELSE actor_id END, lower(actor_email),
-    actor_name, {literal(UNKNOWN)}) AS actor,
-    CASE WHEN len(unordered) = len(named_resources) THEN named_resources
-      ELSE list_filter(named_resources, lambda x, i: list_position(named_resources, x) = i) END AS resources
+  SELECT *, {_parsed_time(self._columns("time").zone)} AS any_time, {_ACTOR} AS actor,
+    {_DISTINCT} AS resources
   FROM named)
-SELECT place, raw, part, parts, is_object, uid, time_text, {_time(self._columns("time").zone)} AS time,
-  coalesce(tenant_text, {literal(self._tenant or UNKNOWN)}) AS tenant, actor, {", ".join(TEXTS)},
-  {closed}, resources[1] AS resource, resources
+SELECT * EXCLUDE (any_time, tenant_word, actor_id, all_resources, {", ".join(f"{name}_word" for name in CLOSED)}),
+  CASE WHEN any_time BETWEEN {_FIRST} AND {_LAST} THEN any_time END AS time,
+  coalesce(tenant_word, {literal(self._tenant or UNKNOWN)}) AS tenant, resources[1] AS resource,
+  {", ".join(self._closed(name) for name in CLOSED)}
 FROM keyed"""
+
+    def _named(self) -> str:
+        made = {
+            "uid": self._event_uid(),
+            "time_text": self._column("time"),
+            "tenant_word": self._column("tenant"),
+            "actor_id": self._column("actor"),
+            "all_resources": self._resources(),
+            **{name: self._column(name) for name in TEXTS},
+            **{f"{name}_word": self._column(name) for name in CLOSED},
+        }
+        return ",\n    ".join(f"{value} AS {name}" for name, value in made.items())
 
     def _columns(self, name: str) -> Column:
         return self._profile.columns.get(name, Column())
 
-    def _closed_types(self, made: Mapping[str, str]) -> str:
-        texts = []
-        for name, words in CLOSED.items():
-            if name not in made:
-                continue
-            by_actor = _by_actor(self._columns(name).actor)
-            texts.append(f"coalesce({name}_word, {by_actor}, {literal(words[-1])}) AS {name}")
-        return ", ".join(texts)
+    def _closed(self, name: str) -> str:
+        """A column of closed words: the record's, else what the actor's key says, else the list's last."""
+        return f"coalesce({name}_word, {_by_actor(self._columns(name).actor)}, {literal(CLOSED[name][-1])}) AS {name}"
 
     def _items(self) -> str:
         explode = self._profile.explode
         if explode is None:
-            return "[NULL]"
+            return ""
         if explode.rest != explode.steps[-1:] or not explode.scalar:
             raise ProfileError(f"explode = {str(explode)!r} is no list below keys.", 'Write it as "events[]".')
         value = self._scalar(self._record, "r", explode.scalar)
@@ -104,6 +103,12 @@ FROM keyed"""
         return (
             f"CASE WHEN {value}[1] = '[' AND json_valid({value}) AND json_array_length({value}) > 0 THEN {listed} "
             f"ELSE [NULL] END"
+        )
+
+    def _one_row_an_event(self) -> str:
+        return (
+            f"SELECT * EXCLUDE (items, item), {_extracted('item', self._item)} AS e FROM "
+            "(SELECT *, unnest(items) AS item, unnest(range(len(items))) AS part FROM listed)"
         )
 
     @staticmethod
@@ -142,12 +147,13 @@ FROM keyed"""
         return f"coalesce({', '.join([*values, 'NULL::VARCHAR'])})"
 
     def _resources(self) -> str:
+        """All that the paths find; paths to one value go into one list, which costs little where most find nothing."""
+        values = [self._value(path) for path in self._columns("resources").paths]
         lists = []
-        for path in self._columns("resources").paths:
-            value, is_list = self._value(path)
-            lists.append(f"coalesce({value}, [])" if is_list else f"coalesce({_one_or_many(value)}, [])")
-        joined = " || ".join(lists) or "[]::VARCHAR[]"
-        return f"list_filter({joined}, lambda x: x IS NOT NULL AND x <> '')"
+        for is_list, group in groupby(values, key=itemgetter(1)):
+            found = [value for value, _ in group]
+            lists += [f"coalesce({value}, [])" for value in found] if is_list else [_one_or_many(found)]
+        return f"list_filter({' || '.join(lists) or '[]::VARCHAR[]'}, lambda x: x IS NOT NULL AND x <> '')"
 
     def _event_uid(self) -> str:
         column = self._columns("event_uid")
@@ -158,11 +164,31 @@ FROM keyed"""
         return f"{uid} || '#' || part" if self._profile.explode else uid
 
 
-def _one_or_many(value: str) -> str:
+_FIRST: Final = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+_LAST: Final = "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
+_MAIL: Final = literal(r"[^@\s:/]+@[^@\s:/]+")
+_ACTOR: Final = (
+    f"coalesce(CASE WHEN contains(actor_id, '@') AND regexp_full_match(actor_id, {_MAIL}) THEN lower(actor_id) "
+    f"ELSE actor_id END, lower(actor_email), actor_name, {literal(UNKNOWN)})"
+)
+_DISTINCT: Final = (
+    "CASE WHEN len(all_resources) < 2 OR len(list_distinct(all_resources)) = len(all_resources) THEN all_resources "
+    "ELSE list_filter(all_resources, lambda x, i: list_position(all_resources, x) = i) END"
+)
+
+
+def _extracted(text: str, index: Mapping[str, int]) -> str:
+    """All values at the pointers of `index`, from one parse; NULL where the text is no JSON."""
+    pointers = ", ".join(literal(path) for path in index) or "'/'"
+    return f"try(json_extract_string({text}, [{pointers}]))"
+
+
+def _one_or_many(values: Iterable[str]) -> str:
     """A member that holds one id in most records may hold a list of them in others."""
-    listed = f"list_transform(json_extract({value}, '$[*]'), lambda x: x ->> '$')"
+    texts = f"list_filter([{', '.join(values)}], lambda x: x IS NOT NULL)"
+    listed = "list_transform(json_extract(x, '$[*]'), lambda y: y ->> '$')"
     return (
-        f"CASE WHEN {value}[1] = '[' AND json_valid({value}) THEN {listed} WHEN {value} IS NOT NULL THEN [{value}] END"
+        f"flatten(list_transform({texts}, lambda x: CASE WHEN x[1] = '[' AND json_valid(x) THEN {listed} ELSE [x] END))"
     )
 
 
@@ -204,8 +230,8 @@ def _tuple(words: tuple[str, ...]) -> str:
     return "(" + ", ".join(literal(word) for word in words) + ")"
 
 
-def _time(zone: str) -> str:
-    """SQL for the instant in `time_text`, NULL where it is of no common form or outside the years 1 to 9999."""
+def _parsed_time(zone: str) -> str:
+    """SQL for the instant in `time_text`, NULL where it is of no common form; may be outside the years 1 to 9999."""
     text = "time_text"
     number = f"try_cast({text} AS DECIMAL(28, 9))"
     scaled = " ".join(
@@ -213,13 +239,11 @@ def _time(zone: str) -> str:
         for below, factor in EPOCH_SCALES
     )
     iso = (
-        f"CASE WHEN regexp_full_match({text}, {literal(ZONED)}) THEN try_cast({text} AS TIMESTAMPTZ) "
+        f"CASE WHEN regexp_matches({text}, {literal(ZONED)}) THEN try_cast({text} AS TIMESTAMPTZ) "
         f"ELSE timezone({literal(zone)}, try_cast({text} AS TIMESTAMP)) END"
     )
-    parsed = (
+    return (
         f"CASE WHEN regexp_full_match({text}, {literal(ISO)}) THEN {iso} "
         f"WHEN regexp_full_match({text}, {literal(EPOCH)}) THEN CASE {scaled} "
-        f"ELSE make_timestamptz({text}::BIGINT // 1000) END END"
+        f"ELSE make_timestamptz((floor({number})::HUGEINT // 1000)::BIGINT) END END"
     )
-    inside = "x BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
-    return f"list_filter([{parsed}], lambda x: {inside})[1]"

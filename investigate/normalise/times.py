@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 from email.utils import parsedate_to_datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 _LEAP = re.compile(r"(.*[T ]\d\d:\d\d):60(?:[.,]\d+)?(.*)")
 _FRACTION = re.compile(r"([.,])(\d+)")
-_SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 1e11, 1e14, 1e17
-_TOO_SMALL = 1e8
+_MICROS_IN_ONE: Final = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
+"""(below, microseconds in one): seconds, milliseconds, microseconds; anything above is nanoseconds."""
+
+_TOO_SMALL: Final = 10**8
 
 
 def read_time(text: str, zone: str = "UTC") -> datetime | str:
@@ -36,20 +40,14 @@ def read_time(text: str, zone: str = "UTC") -> datetime | str:
 
 
 def _number(text: str) -> datetime | None:
-    if not re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", text):
+    if not re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,3})?", text):
         return None
-    value = float(text)
+    value = Decimal(text)
     if abs(value) < _TOO_SMALL:
         raise ValueError(text)
-    if value < _SECONDS_BELOW:
-        scale = 1.0
-    elif value < _MILLISECONDS_BELOW:
-        scale = 1e3
-    elif value < _MICROSECONDS_BELOW:
-        scale = 1e6
-    else:
-        scale = 1e9
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value / scale)
+    factor = next((Decimal(micros) for below, micros in _MICROS_IN_ONE if value < below), Decimal("0.001"))
+    micros = (value * factor).to_integral_value(ROUND_FLOOR)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))
 
 
 def _iso(text: str, zone: str) -> datetime | None:

@@ -1,0 +1,122 @@
+"""Files in, batches out: places, ids, hashes, and memory that does not grow with the files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from investigate.normalise.normaliser import Input, Normaliser, content_hash
+from investigate.normalise.plan import Plan, mended
+from investigate.normalise.profile import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+    Read = Callable[..., Any]
+
+LINE = b'{"eventID":"%d","eventTime":"2026-11-03T10:00:00Z"}\n'
+
+
+def test_places_run_through_each_file_rejects_included(read: Read) -> None:
+    first = LINE % 1 + b"broken\n" + LINE % 2
+    reading = read(first, b"", LINE % 3, profile="cloudtrail")
+    assert [(event["event_uid"], event["evidence_record"]) for event in reading.events] == [
+        ("1", 0),
+        ("2", 2),
+        ("3", 0),
+    ]
+    assert sorted(reject["evidence_record"] for reject in reading.rejects) == [0, 1]
+    assert reading.records == 5
+
+
+def test_small_files_share_a_batch_and_large_ones_do_not_wait(read: Read) -> None:
+    small = read(*(LINE % number for number in range(50)), profile="cloudtrail")
+    large = read(b"".join(LINE % number for number in range(100_000)), profile="cloudtrail")
+    assert len(small.batches) == 1
+    assert len(large.batches) > 1
+    assert [event["evidence_record"] for event in large.events] == list(range(100_000))
+
+
+def test_the_same_record_has_the_same_id_however_it_is_written(read: Read) -> None:
+    lines = b'{"eventTime":1793707200,"b":1,"a":[1.0]}\n{ "a": [1.0], "b": 1, "eventTime": 1793707200 }\n'
+    assert len({event["event_uid"] for event in read(lines, profile="cloudtrail").events}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{"a":12345678901234567890123}', '{"a":12345678901234567890124}'),
+        ('{"a":1}', '{"a":"1"}'),
+        ('{"a":1.0}', '{"a":1}'),
+        ('{"a":"\\ud800"}', '{"a":"\\ud801"}'),
+        ('{"a":null}', "{}"),
+        ("[" * 50_000, "[" * 50_001),
+    ],
+)
+def test_different_records_have_different_hashes(one: str, other: str) -> None:
+    assert content_hash(one) != content_hash(other)
+    assert content_hash(one).startswith("sha256:")
+
+
+def test_what_changes_from_call_to_call_does_not_count_for_the_hash() -> None:
+    assert content_hash('{"a":1,"when":"now"}', ["when"]) == content_hash('{"when":"then","a":1}', ["when"])
+
+
+def test_half_a_surrogate_pair_is_mended_for_the_engine_alone() -> None:
+    assert mended(r"\ud83d\ude00 \\ud800 \ud800 \udc00\ud83d") == r"\ud83d\ude00 \\ud800 \ufffd \ufffd\ufffd"
+    assert mended(r"\ud83d\ude00 \\ud800 \n") is None
+
+
+def test_records_the_engine_gives_up_on_are_rejects_and_cost_no_other(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Plan.run
+
+    def give_up_on_three(self: Plan, batch: pa.Table) -> pa.Table:
+        if any('"3"' in raw for raw in batch["raw"].to_pylist()):
+            raise duckdb.OutOfMemoryException("Out of Memory Error: too large\nsecond line")
+        return run(self, batch)
+
+    monkeypatch.setattr(Plan, "run", give_up_on_three)
+    reading = read(b"".join(LINE % number for number in range(8)), profile="cloudtrail")
+    assert [event["event_uid"] for event in reading.events] == ["0", "1", "2", "4", "5", "6", "7"]
+    assert reading.reasons == ["the engine cannot read this record: Out of Memory Error: too large"]
+
+
+def test_a_file_that_cannot_be_read_raises_what_the_disk_says() -> None:
+    class Broken:
+        def read(self, size: int) -> bytes:
+            raise OSError(5, f"Input/output error after {size}")
+
+    with Normaliser(load("cloudtrail")) as normaliser, pytest.raises(OSError, match="Input/output error"):
+        list(normaliser.read([Input(Broken(), 1, "0" * 64)]))  # type: ignore[arg-type]
+
+
+def test_the_engine_is_freed() -> None:
+    with Normaliser(load("cloudtrail")) as normaliser:
+        pass
+    with pytest.raises(duckdb.Error):
+        normaliser._plan.run(normaliser._plan._connection.sql("SELECT 1"))
+
+
+def test_memory_does_not_grow_with_a_file(read_in_child: Callable[[str], int]) -> None:
+    record = {"id": "e", "timestamp": "2026-11-03T10:00:00Z", "text": "x" * 400}
+    line = json.dumps(record).encode() + b"\n"
+    script = f"""
+LINE = {line!r}
+class File:
+    def __init__(self): self.at = 0
+    def seek(self, at): self.at = at
+    def read(self, size):
+        start, size = self.at % len(LINE), min(size, SIZE - self.at)
+        self.at += size
+        return (LINE * (size // len(LINE) + 2))[start:start + size]
+with Normaliser(load("devrev")) as normaliser:
+    assert sum(batch.records for batch in normaliser.read([Input(File(), SIZE, "0" * 64)])) >= SIZE // len(LINE)
+"""
+    assert read_in_child(script) < 150 * 2**20
