@@ -57,9 +57,9 @@ def claim(case: Case, entry: Entry, tally: Tally) -> Claim:
     if declared is None:
         return _observed(entry, tally, warnings)
     tenants = list(tally.spans) or [entry.extra.get("tenant") or case.known_tenant(entry.source)]
+    state = CoverageState.complete if tally.whole else CoverageState.failed
     intervals = [
-        Interval(entry.source, tenant, {}, declared, CoverageState.complete, entry.acquisition, "declared")
-        for tenant in tenants
+        Interval(entry.source, tenant, {}, declared, state, entry.acquisition, "declared") for tenant in tenants
     ]
     return Claim(declared, tuple(intervals), warnings)
 
@@ -100,20 +100,25 @@ def _exported(case: Case, entry: Entry, tally: Tally, warnings: tuple[str, ...])
     intervals = [
         Interval(entry.source, tenant, dict(request.filter), window, state, entry.acquisition, "vendor")
         for tenant in sorted(tenants)
-        for window, state in _settled(request)
+        for window, state in _settled(request, whole=tally.whole)
     ]
     return Claim(request.window, tuple(intervals), (*warnings, *said))
 
 
-def _settled(request: ExportRequest) -> list[tuple[Window, CoverageState]]:
-    """What was old enough to be exported when it was asked for, and what may have come too late for it."""
+def _settled(request: ExportRequest, *, whole: bool) -> list[tuple[Window, CoverageState]]:
+    """What was old enough to be exported when it was asked for, and what may have come too late for it.
+
+    Of a log that breaks off nothing is certain: its entries are there, and the window counts as failed.
+    """
+    if not whole:
+        return [(request.window, CoverageState.failed)]
     settled = request.requested_at - INGESTION_DELAY
-    whole, asked = request.window, request.requested_at
+    window, asked = request.window, request.requested_at
     parts = []
-    if whole.start < settled:
-        parts.append((Window(whole.start, min(whole.end, settled)), CoverageState.complete))
-    if whole.end > settled and whole.start < asked:
-        parts.append((Window(max(whole.start, settled), min(whole.end, asked)), CoverageState.provisional))
+    if window.start < settled:
+        parts.append((Window(window.start, min(window.end, settled)), CoverageState.complete))
+    if window.end > settled and window.start < asked:
+        parts.append((Window(max(window.start, settled), min(window.end, asked)), CoverageState.provisional))
     return parts
 
 
@@ -160,10 +165,12 @@ def _fault(request: ExportRequest, tally: Tally) -> str | None:
 
 
 def _warnings(tally: Tally) -> tuple[str, ...]:
-    said = []
-    if tally.unread and not tally.unreadable:
-        said.append(f"{tally.unread} of the files or members could not be read, the first because: {tally.reason}")
-    return tuple(said)
+    if not tally.rejects or tally.unreadable:
+        return ()
+    files = f", {tally.unread} of them whole files or members," if tally.unread else ""
+    lost = " A file breaks off: what should follow is not there." if tally.cut else ""
+    said = f"{tally.rejects:,} of {tally.records:,} records{files} were rejected, the first because: {tally.reason}"
+    return (f'{said}{lost} All of them: investigate sql "select * from rejects"',)
 
 
 def _windows(values: Iterable[Any]) -> list[Window]:

@@ -28,7 +28,9 @@ class Tally:
         activities: those met.
         actors: those met, as far as they are few enough to keep.
         unread: rejects that stand for a whole file.
-        reason: why the first of those could not be read.
+        cut: rejects that stand for the missing or damaged rest of a file.
+        rejects: all rejects.
+        reason: why the first record was rejected.
     """
 
     records: int = 0
@@ -37,6 +39,8 @@ class Tally:
     activities: set[str] = field(default_factory=set)
     actors: set[str] = field(default_factory=set)
     unread: int = 0
+    cut: int = 0
+    rejects: int = 0
     reason: str = ""
 
     def add(self, batch: Batch) -> None:
@@ -45,9 +49,11 @@ class Tally:
 
         self.records += batch.records
         self.events += batch.events.num_rows
-        if batch.unread and not self.reason:
+        if batch.rejects.num_rows and not self.reason:
             self.reason = batch.rejects["reason"][0].as_py()
+        self.rejects += batch.rejects.num_rows
         self.unread += batch.unread
+        self.cut += batch.cut
         if not batch.events.num_rows:
             return
         self.activities.update(pc.unique(batch.events["activity"]).to_pylist())
@@ -60,6 +66,11 @@ class Tally:
     def _widen(self, tenant: str, seen: Window) -> None:
         known = self.spans.get(tenant, seen)
         self.spans[tenant] = Window(min(known.start, seen.start), max(known.end, seen.end))
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file was read to its end."""
+        return not self.unread and not self.cut
 
     @property
     def hull(self) -> Window | None:

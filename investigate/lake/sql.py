@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import duckdb
 
@@ -13,13 +14,16 @@ from investigate.errors import LakeError, QueryRefused
 from investigate.events import COLUMNS, event_schema, reject_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
     from investigate.lake.table import Snapshot
 
+_Found = TypeVar("_Found")
 _READS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_LISTEN: Final = 0.1
+"""Seconds."""
 _HINT: Final = "One SELECT over the views events and rejects is taken; for anything else, export with --format parquet."
 
 
@@ -58,6 +62,7 @@ def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.D
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
     schemas: dict[str, pa.Schema] = {"events": event_schema(), "rejects": reject_schema()}
     for name, snapshot in tables.items():
         if snapshot.files:
@@ -105,8 +110,8 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
     """
     check(query)
     try:
-        relation = connection.sql(query, params=dict(parameters) if parameters else None)
-        return relation.to_arrow_table()
+        bound = dict(parameters) if parameters else None
+        return interruptible(connection, lambda: connection.sql(query, params=bound).to_arrow_table())
     except (duckdb.PermissionException, duckdb.InvalidInputException) as error:
         raise QueryRefused(f"Refused: {_first_line(error)}", _HINT) from error
     except (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException) as error:
@@ -114,6 +119,24 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
         raise QueryRefused(f"{_first_line(error)}", hint) from error
     except duckdb.Error as error:
         raise LakeError(f"The query failed: {_first_line(error)}", "Correct it, or give it more --memory.") from error
+
+
+def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Found]) -> _Found:
+    """Let a Ctrl-C end what the engine does: it works aside, while this thread waits where signals are heard.
+
+    Args:
+        connection: that `work` uses, and nobody else meanwhile.
+        work: what to do.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="query") as aside:
+        future = aside.submit(work)
+        try:
+            while not wait([future], _LISTEN).done:
+                pass  # a signal may reach another thread of the engine's: this one must look up to hear of it
+            return future.result()
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def _first_line(error: Exception) -> str:

@@ -46,6 +46,7 @@ class Staging:
             },
         )
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
         for name, schema in (("staged", event_schema()), ("rejected", reject_schema())):
             self._connection.register("empty", schema.empty_table())
             self._connection.execute(f"CREATE TABLE {name} AS SELECT *, 0::BIGINT AS seq FROM empty")

@@ -46,14 +46,16 @@ class Table:
         self.path, self.schema, self.partition_by = path, schema, partition_by
 
     def snapshot(self, version: int | None = None) -> Snapshot:
-        """The files at `version`, the newest where None.
+        """The files at `version`, the newest where None; at -1, before the first, there are none.
 
         Raises:
             LakeError: there is no such version, or the table cannot be read.
         """
+        if version == -1:
+            return Snapshot(-1, ())
         table = self._open(version)
         if table is None:
-            if version not in (None, -1):
+            if version is not None:
                 raise LakeError(f"The lake has no version {version}: it is empty.", "See: investigate lake info")
             return Snapshot(-1, ())
         # Not `file_uris()`: it percent-encodes what a folder's name may well contain.

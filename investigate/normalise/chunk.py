@@ -25,12 +25,14 @@ class Fault:
         reason: why.
         excerpt: its beginning.
         whole: it stands for a file, or a member of an archive, that holds no log at all.
+        cut: it stands for the rest of a file, or of a member, which is missing or damaged.
         place: where it stands among the records of its evidence file.
     """
 
     reason: str
     excerpt: bytes
     whole: bool = False
+    cut: bool = False
     place: int = 0
 
 

@@ -54,12 +54,14 @@ class Batch:
         rejects: rejected records, columns as in `reject_schema()`; `acquisition` is empty.
         records: how many of the vendor's records these were, rejects included.
         unread: how many of the rejects stand for a file or a member that holds no log at all.
+        cut: how many of them stand for the rest of a file or a member, which is missing or damaged.
     """
 
     events: pa.Table
     rejects: pa.Table
     records: int
     unread: int = 0
+    cut: int = 0
 
 
 class _Pending:
@@ -133,18 +135,15 @@ class Normaliser:
 
         A file, or an archive's member, that holds no log counts as one rejected record with its reason.
         """
+        self._plan.forget()
         pending = _Pending()
         for file in files:
-            if self._profile.flexible:
-                self._plan.forget()
+            self._plan.next_file()
             for chunk in self._chunks(file):
                 pending.add(chunk, file.sha256)
                 if pending.size >= SIZE or pending.rows >= ROWS:
                     yield from self._batches(pending)
                     pending = _Pending()
-            if self._profile.flexible and pending.rows:
-                yield from self._batches(pending)
-                pending = _Pending()
         if pending.rows:
             yield from self._batches(pending)
 
@@ -158,7 +157,7 @@ class Normaliser:
                     place = records.place
                     yield chunk
         except ContainerError as error:
-            yield of_fault(Fault(error.message, b"", whole=place == 0, place=place))
+            yield of_fault(Fault(error.message, b"", whole=place == 0, cut=place > 0, place=place))
         else:
             if nothing:
                 yield of_fault(Fault("The archive holds no file.", b"", whole=True))
@@ -172,7 +171,8 @@ class Normaliser:
             yield Batch(events, self._rejects(unread), portion.num_rows)
         if faults:
             whole = sum(fault.whole for fault, _ in faults)
-            yield Batch(event_schema().empty_table(), self._rejects(faults), len(faults), whole)
+            cut = sum(fault.cut for fault, _ in faults)
+            yield Batch(event_schema().empty_table(), self._rejects(faults), len(faults), whole, cut)
 
     def _portions(self, table: pa.Table, faults: list[tuple[Fault, str]]) -> Iterator[pa.Table]:
         """The records in portions whose events, each with its record's text, come to no more than `_TEXTS` bytes."""

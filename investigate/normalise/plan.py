@@ -50,6 +50,7 @@ class Plan:
             config={"memory_limit": f"{memory // 2**20}MiB", "autoinstall_known_extensions": "false"}
         )
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
         self.decisions: dict[tuple[str, str], Decision] = {}
         self._left = 0
         self._profile = profile
@@ -67,9 +68,14 @@ class Plan:
         self._connection.close()
 
     def forget(self) -> None:
-        """Start on a new file, whose fields may have other names."""
+        """Start on new files, whose fields may have other names."""
         if self._given.flexible:
             self._sql, self._left, self._met = "", _SURVEYS, set()
+
+    def next_file(self) -> None:
+        """A new file begins, whose fields may have other names: what does not fit will be looked at again."""
+        if self._given.flexible:
+            self._left = _SURVEYS
 
     def run(self, batch: pa.Table) -> pa.Table:
         """The columns of `Compiled` for these records.

@@ -263,7 +263,7 @@ class RecordReader:
             return ()
         self._ends_short = True
         damage = self._window.damage
-        return (Fault(damage.message if damage else f"cut short: {what}", rest[:EXCERPT]),)
+        return (Fault(damage.message if damage else f"cut short: {what}", rest[:EXCERPT], cut=True),)
 
     def _pages(self) -> Iterator[Piece]:
         """The records of response bodies that a pull kept as text, one page a line."""

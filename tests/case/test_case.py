@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import stat
@@ -100,6 +101,16 @@ def test_one_bad_file_among_good_ones_is_counted_and_said(case: investigate.Case
     acquired = case.import_files(str(tmp_path / "*.json"), "cloudtrail")
     assert (acquired.counts.stored, acquired.counts.rejected) == (1, 1)
     assert "empty" in acquired.warnings[0]
+
+
+def test_a_log_that_breaks_off_does_not_cover_what_it_was_said_to(case: investigate.Case, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl.gz"
+    packed = gzip.compress("\n".join(record(number, eventID=f"e{number}") for number in range(3000)).encode())
+    path.write_bytes(packed[: len(packed) // 2])
+    acquired = case.import_files(path, "cloudtrail", covers=("2026-11-03", "2026-11-04"))
+    assert acquired.counts.stored > 0
+    assert "breaks off" in acquired.warnings[0]
+    assert [gap.state for gap in acquired.coverage.gaps] == ["failed"]
 
 
 def test_a_profile_can_be_laid_over_in_the_case(case: investigate.Case, tmp_path: Path) -> None:

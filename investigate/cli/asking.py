@@ -1,0 +1,103 @@
+"""`coverage`, `who-touched` and `sql`: questions to the lake, answered with what they rest on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from investigate.cli.faults import say
+from investigate.cli.options import From, Session, To, command, text_lines
+from investigate.cli.output import Result, emit, print_line
+from investigate.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "who-touched", rich_help_panel="Ask")(who_touched)
+    command(app, "coverage", rich_help_panel="Ask")(coverage)
+    command(app, "sql", rich_help_panel="Ask")(sql)
+
+
+def who_touched(
+    session: Session,
+    resources: Annotated[
+        list[str], typer.Argument(metavar="RESOURCE…", help="Ids as the events name them; - or @FILE: one a line.")
+    ],
+    start: From = None,
+    end: To = None,
+    activity: Annotated[
+        list[str] | None, typer.Option(help="create, read, update, delete or other; may be given again.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="duckdb or polars; both give the same.")] = "duckdb",
+) -> int:
+    """Which identities touched any of these resources, most active first.
+
+    Example: investigate who-touched don:core:dvrv-us-1:devo/acme:ticket/4711 --from 7d --activity read
+    """
+    wanted = text_lines(resources)
+    if not wanted:
+        raise UsageError("No resource was named.", "Name one or more ids as the events have them.")
+    answer = session.open().who_touched(wanted, start=start, end=end, activity=activity or (), engine=engine)
+
+    if session.debug and answer.sql:
+        say(answer.sql)
+
+    def table(terminal: Console) -> None:
+        from investigate.cli.tables import identities, nothing  # noqa: PLC0415 - rich, only where a table is printed
+
+        if answer.frame.is_empty():
+            print_line(terminal, nothing(result))
+        else:
+            identities(terminal, answer)
+
+    result = Result.of(
+        answer.frame, coverage=answer.coverage, window=answer.window, lake_version=answer.lake_version, table=table
+    )
+    emit(session, result)
+    return session.code(complete=answer.coverage.complete)
+
+
+def coverage(session: Session, start: From = None, end: To = None) -> int:
+    """What of a window was collected, from where, and what was not.
+
+    Example: investigate coverage --from 2026-11-01 --to 2026-11-03 --strict
+    """
+    from investigate.case import inspection  # noqa: PLC0415 - only where a case is opened
+
+    case = session.open()
+    window = case.window(start, end)
+    known = inspection.known(case, window)
+    frame = case.coverage(window.start, window.end)
+    version = inspection.lake_version(case)
+
+    def table(terminal: Console) -> None:
+        from investigate.cli.tables import intervals  # noqa: PLC0415 - rich, only where a table is printed
+
+        intervals(terminal, result)
+
+    result = Result.of(frame, coverage=known, window=window, lake_version=version, table=table)
+    emit(session, result)
+    return session.code(complete=known.complete)
+
+
+def sql(
+    session: Session,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT; - reads it from standard input.")],
+) -> int:
+    """Run one SELECT over the views events and rejects; nothing else is taken.
+
+    Example: investigate sql "select actor, count(*) as n from events group by actor order by n desc"
+    """
+    from investigate.case import inspection  # noqa: PLC0415 - only where a case is opened
+
+    case = session.open()
+    frame = case.sql(sys.stdin.read() if query == "-" else query)
+    known = inspection.known(case)
+    version = inspection.lake_version(case)
+    emit(session, Result.of(frame, coverage=known, window=known.window, lake_version=version))
+    return session.code(complete=known.complete)
