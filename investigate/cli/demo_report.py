@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from investigate.cli.output import to_json
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from investigate.case import Case
     from investigate.cli.demo_findings import Findings
 
@@ -34,10 +36,10 @@ td { overflow-wrap: anywhere; } code { font-size: .8rem; } section { overflow-x:
 <h1>Who touched the data</h1>
 <p>$story</p>
 <p>Made from version $version of the lake, of evidence whose ledger ends with line $line ($head).</p>
-<section><h2>Objects the token touched, $objects_count</h2>$objects</section>
-<section><h2>Identities that touched one of them in these hours, $identities_count</h2>$identities</section>
 <section><h2>What stands out</h2>$remarks</section>
+<section><h2>Identities that touched one of its objects in these hours, $identities_count</h2>$identities</section>
 <section><h2>What else came from an address used by nobody else</h2>$elsewhere</section>
+<section><h2>Objects the token touched, $objects_count</h2>$objects</section>
 </html>
 """
 
@@ -83,7 +85,24 @@ def _page(case: Case, brief: dict[str, Any], found: Findings) -> str:
         objects_count=found.objects.frame.height,
         objects=html_table(found.objects.frame, found.objects.coverage.lines()),
         identities_count=found.identities.frame.height,
-        identities=html_table(found.identities.frame, found.identities.coverage.lines()),
+        identities=html_table(_compact(found.identities.frame), found.identities.coverage.lines()),
         remarks=f"<ul>{remarks}</ul>" if remarks else "<p>Nothing.</p>",
         elsewhere=html_table(found.elsewhere, []),
+    )
+
+
+def _compact(identities: pl.DataFrame) -> pl.DataFrame:
+    """What fits on a page: the actions and tokens of an identity are in the other forms."""
+    import polars as pl  # noqa: PLC0415 - see `write`
+
+    return identities.select(
+        pl.col("actor_name").alias("who"),
+        pl.col("actor").alias("key"),
+        pl.col("actor_type").alias("type"),
+        "events",
+        pl.col("resources").list.len().alias("objects"),
+        pl.col("activities").alias("did"),
+        pl.col("src_ips").alias("from"),
+        "first",
+        "last",
     )
