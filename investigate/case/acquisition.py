@@ -18,6 +18,7 @@ from investigate.case.claims import claim
 from investigate.case.tally import Tally
 from investigate.errors import ContainerError, InvestigateError
 from investigate.events import Window
+from investigate.evidence import EvidenceFile
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
 from investigate.normalise.containers import Limits
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from investigate.case.case import Case
     from investigate.case.coverage import Coverage
-    from investigate.evidence import Entry, EvidenceFile
+    from investigate.evidence import Entry
     from investigate.journal import AcquisitionRow
     from investigate.normalise.normaliser import Input
     from investigate.normalise.survey import Decision
@@ -126,6 +127,8 @@ def acquire(
     finished = resume(case, progress)
     if key in finished:
         return _judged(finished[key])
+    if row := case.journal.unreported(key):
+        return _judged(_reported(case, row))
     identity = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     case.journal.begin(id=identity, key=key, kind=kind, source=source, spec=spec)
     try:
@@ -225,6 +228,25 @@ def _finish(
         warnings=(*warnings, *claimed.warnings),
         resumed=resumed,
         unreadable=tally.unreadable,
+    )
+
+
+def _reported(case: Case, row: AcquisitionRow) -> Acquisition:
+    """An acquisition that was done when its process was killed, as far as the journal remembers it."""
+    counts = row.counts
+    assert counts is not None  # noqa: S101 - it is done
+    intervals = [interval for interval in case.journal.intervals() if interval.acquisition == row.id]
+    return Acquisition(
+        id=row.id,
+        kind=row.kind,
+        source=row.source,
+        counts=counts,
+        evidence=tuple(EvidenceFile(**file) for file in row.files),
+        window=row.window,
+        coverage=case.coverage_of(row.window, [(interval.source, interval.tenant) for interval in intervals]),
+        lake_version=row.lake_version if row.lake_version is not None else -1,
+        resumed=True,
+        unreadable=row.note if counts.rejected and counts.rejected == counts.received else "",
     )
 
 

@@ -249,7 +249,7 @@ class Journal:
             )
             statements.write_coverage(connection, id, intervals)
             row = statements.read_acquisition(connection, id)
-        self._leases.drop(id)
+        self._leases.retire(id)
         return self._row(row)
 
     def fail(
@@ -319,6 +319,14 @@ class Journal:
             "WHERE key = ?1 AND (?2 IS NULL OR state = ?2) ORDER BY started_at DESC, rowid DESC LIMIT 1", key, state
         )
         return found[0] if found else None
+
+    def unreported(self, key: str) -> AcquisitionRow | None:
+        """The newest acquisition with this key that is done, but whose process was killed before it could say so."""
+        row = self.by_key(key, "done")
+        if row is None or not self._leases.inherit(row.id):
+            return None
+        self._leases.retire(row.id)
+        return row
 
     # Coverage
 

@@ -1,7 +1,12 @@
-"""Whether the process that runs an acquisition still lives: it holds a file lock, which dies with it."""
+"""Whether the process that runs an acquisition still lives: it holds a file lock, which dies with it.
+
+The lock of an acquisition that is done is kept until the process ends by itself, and its file goes then: a file that
+nobody holds belongs to a process that was killed, perhaps before it could say what it had done.
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 from pathlib import Path
@@ -42,6 +47,15 @@ class Leases:
         if lock := self._held.pop(acquisition, None):
             _remove(lock)
 
+    def retire(self, acquisition: str) -> None:
+        """The acquisition is done: keep its lease until this process ends."""
+        if lock := self._held.pop(acquisition, None):
+            _retired.append(lock)
+
+    def inherit(self, acquisition: str) -> bool:
+        """Hold the lease of `acquisition` if the process that held it was killed; whether that is so."""
+        return self._path(acquisition).exists() and self.take(acquisition)
+
     def is_alive(self, acquisition: str) -> bool:
         """Whether any process, this one included, holds the lease of `acquisition`."""
         if acquisition in self._held:
@@ -64,6 +78,15 @@ class Leases:
 
     def _lock(self, acquisition: str) -> FileLock:
         return FileLock(self._path(acquisition), thread_local=False, mode=0o600)
+
+
+_retired: Final[list[FileLock]] = []
+
+
+@atexit.register
+def _end() -> None:
+    for lock in _retired:
+        _remove(lock)
 
 
 def _remove(lock: FileLock) -> None:
