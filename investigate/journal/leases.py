@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +86,9 @@ _retired: Final[list[FileLock]] = []
 
 @atexit.register
 def _end() -> None:
+    # What the process has to say must be out before it counts as having said it.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
     for lock in _retired:
         _remove(lock)
 
