@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from investigate.case.display import html_table, text_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from investigate.case.coverage import Coverage
@@ -25,6 +27,9 @@ class Answer:
         engine: `duckdb` or `polars`.
         sql: what the engine ran, None where it runs no SQL.
         lake_version: Delta version of the events the answer was made from; -1 for an empty lake.
+        suggestions: identifiers in the lake that are like one that was not found, best first.
+        notes: what else to know about the rows, one sentence each.
+        tables: other frames that belong to the answer, by name; which, the method that gave it says.
     """
 
     frame: pl.DataFrame
@@ -33,9 +38,19 @@ class Answer:
     engine: str
     sql: str | None
     lake_version: int
+    suggestions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+    def remarks(self) -> list[str]:
+        """Notes and suggestions, one a line, as they stand below the table."""
+        notes = [f"note  {note}" for note in self.notes]
+        return notes + ([f"did you mean  {', '.join(self.suggestions)}"] if self.suggestions else [])
 
     def _below(self) -> list[str]:
-        return [*self.coverage.lines(), f"lake version {self.lake_version}, {self.frame.height:,} rows, {self.engine}"]
+        more = [f"also in .tables[{name!r}]: {frame.height:,} rows" for name, frame in self.tables.items()]
+        last = f"lake version {self.lake_version}, {self.frame.height:,} rows, {self.engine}"
+        return [*self.remarks(), *more, *self.coverage.lines(), last]
 
     def __repr__(self) -> str:
         return text_table(self.frame, self._below())

@@ -13,19 +13,18 @@ from filelock import FileLock, Timeout
 
 from investigate import config
 from investigate.case import coverage as coverages
+from investigate.case import finding, people, questions, touching
 from investigate.case.acquisition import Acquisition, Fetched, acquire
-from investigate.case.answer import Answer
 from investigate.case.coverage import Coverage
 from investigate.case.desks import CodeRabbit, DevRev
 from investigate.case.layout import Layout, resolve
-from investigate.errors import CaseError, QueryRefused, UsageError
-from investigate.events import ACTIVITIES, UNKNOWN, Window, parse_time
+from investigate.errors import CaseError, QueryRefused
+from investigate.events import UNKNOWN, Window, parse_time
 from investigate.evidence import EvidenceStore, Ledger, VerifyReport, verify
 from investigate.journal import Journal
 from investigate.normalise import profile as profiles
 from investigate.sources import files
 from investigate.sources.received import silent
-from investigate.trace import Scope, assemble, facets, who_touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from investigate.lake.lake import Lake
     from investigate.sources.received import Progress
 
-ENGINES: Final = ("duckdb", "polars")
 _LOCK_TIMEOUT: Final = 600
 _KEEP_PARTIAL: Final = timedelta(days=2)
 _DEFAULT_SPAN: Final = timedelta(days=30)
@@ -61,6 +59,7 @@ class Case:
         self.evidence = EvidenceStore(self.layout.evidence)
         self.ledger = Ledger(self.layout.ledger)
         self.journal = Journal(self.layout.journal)
+        self.mails: dict[int, list[tuple[str, str, str, str]]] = {}
         self.devrev = DevRev(self)
         self.coderabbit = CodeRabbit(self)
 
@@ -155,63 +154,17 @@ class Case:
                 "Cast it, for example to VARCHAR; of two times, subtract epoch(time).",
             ) from error
 
-    def who_touched(
-        self,
-        *resources: str | Sequence[str],
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        activity: str | Sequence[str] = (),
-        engine: str = "duckdb",
-    ) -> Answer:
-        """Identities that touched any of some resources.
+    # Questions; each says in its own place what it takes and what it gives
 
-        Args:
-            resources: ids as the events name them, singly or in lists.
-            start: see `Window.of`; None is where the case's coverage begins.
-            end: not included; None is where it ends.
-            activity: of create, read, update, delete, other; empty: all.
-            engine: `duckdb` or `polars`; both give the same.
-
-        Returns:
-            One row an identity, most events first, then by actor: `actor`, `actor_name`, `actor_email`, `actor_type`,
-            `source`, `tenant` (string), `events` (int), `first`, `last` (timestamp[us, UTC]), and `activities`,
-            `actions`, `resources` (those of the asked that it touched), `src_ips`, `credentials` (sorted lists).
-
-        Raises:
-            UsageError: no resource, an unknown activity or engine.
-            BadTime: a window that cannot be meant.
-        """
-        wanted = tuple(
-            dict.fromkeys(name for given in resources for name in ([given] if isinstance(given, str) else given))
-        )
-        if not wanted:
-            raise UsageError("No resource was named.", "Name one or more ids as the events have them.")
-        activities = (activity,) if isinstance(activity, str) else tuple(activity)
-        if strange := [word for word in activities if word not in ACTIVITIES]:
-            raise UsageError(f"{strange[0]!r} is no activity.", f"Activities are {', '.join(ACTIVITIES)}.")
-        scope = Scope(self.window(start, end), resources=wanted, activities=activities)
-        return self._ask(scope, engine, {"operation_types": list(activities)} if activities else {})
-
-    def _ask(self, scope: Scope, engine: str, question: dict[str, list[str]]) -> Answer:
-        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
-        import polars as pl  # noqa: PLC0415
-
-        if engine not in ENGINES:
-            raise UsageError(f"{engine!r} is no engine.", f"Engines are {' and '.join(ENGINES)}.")
-        assert scope.window is not None  # noqa: S101 - `window()` always gives one
-        version = self.lake.events.snapshot().version
-        text = None
-        if engine == "duckdb":
-            with self.lake.connect(version) as connection:
-                relation = nw.from_native(connection.query("FROM events"))
-                identities = who_touched(relation, scope).to_native()
-                text = identities.sql_query()
-                frame = assemble(identities.pl(), facets(relation, scope).to_native().pl())
-        else:
-            scanned = nw.from_native(self.lake.scan(version))
-            lazy = [who_touched(scanned, scope).to_native(), facets(scanned, scope).to_native()]
-            frame = assemble(*pl.collect_all(lazy))
-        return Answer(frame, self._coverage(scope.window, question), scope.window, engine, text, version)
+    who_touched = touching.who_touched
+    activity = questions.activity
+    timeline = questions.timeline
+    compare = questions.compare
+    pivot = finding.pivot
+    search = finding.search
+    blast_radius = finding.blast_radius
+    identities = people.identities
+    accept_identity = people.accept_identity
 
     # How sure
 
@@ -247,10 +200,6 @@ class Case:
             return Coverage(window or Window(now, now), (), tuple(sources))
         wanted = tuple(dict.fromkeys(sources))
         return Coverage(window, tuple(self.journal.gaps(window, sources=list(wanted))), wanted)
-
-    def _coverage(self, window: Window, question: dict[str, list[str]]) -> Coverage:
-        known = dict.fromkeys((i.source, i.tenant) for i in self.journal.intervals())
-        return Coverage(window, tuple(self.journal.gaps(window, question_filter=question)), tuple(sorted(known)))
 
     def known_tenant(self, source: str) -> str:
         """The tenant of a source's latest coverage, for an acquisition that holds nothing to tell it from."""

@@ -48,6 +48,8 @@ class Layout:
         self.lake = root / "lake"
         self.journal = root / "journal.db"
         self.reports = root / "reports"
+        self.identities = root / "identities.csv"
+        self.classification = root / "classification.csv"
         self.lock = root / ".lock"
 
     def make(self) -> None:

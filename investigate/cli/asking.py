@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from investigate.cli.faults import say
 from investigate.cli.options import From, Session, To, command, text_lines
-from investigate.cli.output import Result, emit, print_line
+from investigate.cli.output import Result, emit
+from investigate.cli.questions import Engine, Version, show
 from investigate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,41 +25,50 @@ def register(app: typer.Typer) -> None:
 
 def who_touched(
     session: Session,
+    *,
     resources: Annotated[
-        list[str], typer.Argument(metavar="RESOURCE…", help="Ids as the events name them; - or @FILE: one a line.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="RESOURCE…", help="Ids as the events name them, or patterns with *; - or @FILE: one a line."
+        ),
+    ] = None,
     start: From = None,
     end: To = None,
     activity: Annotated[
         list[str] | None, typer.Option(help="create, read, update, delete or other; may be given again.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="duckdb or polars; both give the same.")] = "duckdb",
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Resources with this tag in the case's classification.csv.")
+    ] = None,
+    literal: Annotated[bool, typer.Option("--literal", help="A * stands for itself, not for any text.")] = False,
+    rank: Annotated[str, typer.Option(help="events, or exposure: distinct objects first.")] = "events",
+    contained: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Count events before and after this instant.")
+    ] = None,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Also each identity by each object.")] = False,
+    engine: Engine = "duckdb",
+    version: Version = None,
 ) -> int:
     """Which identities touched any of these resources, most active first.
 
     Example: investigate who-touched don:core:dvrv-us-1:devo/acme:ticket/4711 --from 7d --activity read
     """
-    wanted = text_lines(resources)
-    if not wanted:
-        raise UsageError("No resource was named.", "Name one or more ids as the events have them.")
-    answer = session.open().who_touched(wanted, start=start, end=end, activity=activity or (), engine=engine)
+    wanted = text_lines(resources or [])
+    if not wanted and not tag:
+        raise UsageError(
+            "Missing argument 'RESOURCE…': no resource was named, and no --tag.",
+            "Name one or more ids as the events have them.",
+        )
+    how: dict[str, Any] = {"tag": tag or (), "literal": literal, "rank": rank, "contained": contained}
+    how |= {"activity": activity or (), "with_matrix": matrix, "engine": engine, "version": version}
+    answer = session.open().who_touched(wanted, start=start, end=end, **how)
 
-    if session.debug and answer.sql:
-        say(answer.sql)
+    def people(terminal: Console) -> None:
+        from investigate.cli.tables import identities  # noqa: PLC0415 - rich, only where a table is printed
 
-    def table(terminal: Console) -> None:
-        from investigate.cli.tables import identities, nothing  # noqa: PLC0415 - rich, only where a table is printed
+        identities(terminal, answer)
 
-        if answer.frame.is_empty():
-            print_line(terminal, nothing(result))
-        else:
-            identities(terminal, answer)
-
-    result = Result.of(
-        answer.frame, coverage=answer.coverage, window=answer.window, lake_version=answer.lake_version, table=table
-    )
-    emit(session, result)
-    return session.code(complete=answer.coverage.complete)
+    return show(session, answer, people if rank == "events" and not contained else None)
 
 
 def coverage(session: Session, start: From = None, end: To = None) -> int:

@@ -18,6 +18,7 @@ from investigate.cli import (
     doctor,
     evidence,
     lake,
+    questions,
     sandbox,
 )
 from investigate.cli.faults import USAGE, report, say
@@ -79,7 +80,7 @@ def application() -> typer.Typer:
         """
         remember(context, Session(case=case, format=format, out=out, debug=debug, strict=strict))
 
-    for module in (demo, sandbox, devrev, collecting, asking, evidence, lake, doctor):
+    for module in (demo, sandbox, devrev, collecting, asking, questions, evidence, lake, doctor):
         module.register(app)
     return app
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
+from investigate.trace.people import Directory
+from investigate.trace.shape import IDENTITY, fold, tidy, with_lists
+
 if TYPE_CHECKING:
     import polars as pl
 
+    from investigate.events import Window
     from investigate.trace.scope import Scope
 
-IDENTITY: Final = ("source", "tenant", "actor")
 FACETS: Final = {
     "activities": "activity",
     "actions": "action",
@@ -25,6 +28,7 @@ COLUMNS: Final = (
     *("actor", "actor_name", "actor_email", "actor_type", "source", "tenant", "events", "first", "last"),
     *FACETS,
 )
+PHASES: Final = ("before", "during", "after")
 
 
 def who_touched(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
@@ -58,20 +62,90 @@ def facets(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
     return scope.select(events).select(*IDENTITY, *FACETS.values()).unique()
 
 
-def assemble(identities: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def matrix(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
+    """Identity by object.
+
+    Returns:
+        One row for each source, tenant, actor and `resource` in scope: `events` (int), `first` and `last`
+        (timestamp[us, UTC]).
+    """
+    return (
+        scope.select(events)
+        .filter(~nw.col("touched").is_null())
+        .group_by(*IDENTITY, "touched")
+        .agg(
+            nw.col("event_uid").n_unique().alias("events"),
+            nw.col("time").min().alias("first"),
+            nw.col("time").max().alias("last"),
+        )
+        .rename({"touched": "resource"})
+    )
+
+
+def phases(events: nw.LazyFrame[Any], scope: Scope, containment: Window) -> nw.LazyFrame[Any]:
+    """How many events of each identity lie before, during and after a containment, which holds its start, not its end.
+
+    Returns:
+        One row for each source, tenant and actor: `before`, `during`, `after` (int).
+    """
+    time = nw.col("time")
+    tests = (
+        time < containment.start,
+        (time >= containment.start) & (time < containment.end),
+        time >= containment.end,
+    )
+    flags = [nw.when(test).then(1).otherwise(0).alias(name) for name, test in zip(PHASES, tests, strict=True)]
+    once = scope.select(events).select(*IDENTITY, "event_uid", "time").unique()
+    return once.with_columns(*flags).group_by(*IDENTITY).agg(*(nw.col(name).sum() for name in PHASES))
+
+
+def assemble(
+    identities: pl.DataFrame, found: pl.DataFrame, directory: Directory | None = None, split: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """The answer to "who touched": what `who_touched` and `facets` gave, as one frame with the columns of `COLUMNS`.
 
     Args:
         identities: collected from `who_touched`.
         found: collected from `facets`.
+        directory: which of them are one person; nobody where None.
+        split: collected from `phases`, whose columns come last.
 
     Returns:
-        `identities` in its order, with a sorted list of strings for each of `FACETS`.
+        `identities` by events, most first, then actor, source and tenant, with a sorted list of strings for each of
+        `FACETS`.
     """
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-    lists = found.group_by(IDENTITY).agg(
-        pl.col(column).drop_nulls().unique().sort().alias(name) for name, column in FACETS.items()
+    rows = with_lists(tidy(identities), found, IDENTITY, FACETS).select(COLUMNS)
+    if split is not None:
+        rows = rows.join(tidy(split), on=list(IDENTITY), how="left")
+    folded = fold(rows, directory or Directory())
+    return folded.sort(-pl.col("events"), "actor", "source", "tenant")
+
+
+def by_exposure(frame: pl.DataFrame) -> pl.DataFrame:
+    """Identities by how much of what was asked about is in their hands, most first.
+
+    The order: distinct objects touched, then events, then whoever was there last, then actor, source and tenant.
+
+    Returns:
+        `frame` of `assemble` with `objects` (int) after `events`.
+    """
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    counted = frame.with_columns(pl.col("resources").list.len().cast(pl.Int64).alias("objects"))
+    names = [name for name in frame.columns if name != "objects"]
+    at = names.index("events") + 1
+    order = pl.col("objects"), pl.col("events"), pl.col("last")
+    down = [True, True, True, False, False, False]
+    return counted.select(*names[:at], "objects", *names[at:]).sort(
+        *order, "actor", "source", "tenant", descending=down
     )
-    joined = identities.join(lists, on=IDENTITY, how="left", maintain_order="left")
-    return joined.with_columns(pl.col("events").cast(pl.Int64)).select(COLUMNS)
+
+
+def matrix_rows(cells: pl.DataFrame, directory: Directory) -> pl.DataFrame:
+    """What `matrix` gave, by person, in order: `actor`, `source`, `tenant`, `resource`, `events`, `first`, `last`."""
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    rows = tidy(cells).select("actor", "source", "tenant", "resource", "events", "first", "last")
+    return fold(rows, directory, ["resource"]).sort(-pl.col("events"), "actor", "source", "tenant", "resource")

@@ -54,7 +54,7 @@ def test_its_page_is_escaped_and_needs_nothing_else(shown: Ran, folder: Path) ->
     page = (folder / "data/case/reports/demo.html").read_text()
     assert "<script" not in page
     assert "default-src 'none'" in page
-    assert re.search(r"Identities that touched one of them in these hours, \d+", page)
+    assert re.search(r"Identities that touched one of its objects in these hours, \d+", page)
     assert shown.code == 0
 
 

@@ -2,113 +2,132 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-import duckdb
-import narwhals as nw
-import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from investigate.events import Window, event_schema
-from investigate.trace import Scope, assemble, facets, who_touched
-from investigate.trace.touched import COLUMNS, FACETS
+from investigate.events import Window
+from investigate.trace import Directory, Scope, assemble, facets, who_touched
+from investigate.trace.touched import COLUMNS, FACETS, PHASES, by_exposure, matrix, matrix_rows, phases
 
-START = datetime(2026, 11, 1, tzinfo=UTC)
-ENGINES = ("duckdb", "polars")
+from .lakes import (
+    ENGINES,
+    START,
+    directories,
+    distinct,
+    event,
+    exploded,
+    extent,
+    few,
+    grouped,
+    inside,
+    lakes,
+    quick,
+    reading,
+    same,
+    windows,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from .lakes import Event
+
+NOBODY = Directory()
 
 
-def event(number: int, **given: Any) -> dict[str, Any]:
-    time = given.pop("time", START)
-    resources = given.pop("resources", [])
-    base: dict[str, Any] = dict.fromkeys(event_schema().names)
-    base |= {"event_uid": f"e{number}", "source": "devrev", "tenant": "acme", "actor": "ann", "actor_type": "user"}
-    base |= {"activity": "read", "outcome": "success", "raw": "{}", "evidence": "0" * 64, "evidence_record": number}
-    base |= {"time": time, "date": time.date(), "resources": resources, "resource": resources[0] if resources else None}
-    return base | given
+def ask(engine: str, events: list[Event], scope: Scope, directory: Directory = NOBODY) -> pl.DataFrame:
+    with reading(engine, events) as (frame, collect):
+        return assemble(*collect(who_touched(frame, scope), facets(frame, scope)), directory)
 
 
-def ask(engine: str, events: list[dict[str, Any]], scope: Scope) -> pl.DataFrame:
-    table = pa.Table.from_pylist(events, schema=event_schema())
-    if engine == "polars":
-        frame = nw.from_native(pl.DataFrame(pl.from_arrow(table)).lazy())
-        return assemble(who_touched(frame, scope).to_native().collect(), facets(frame, scope).to_native().collect())
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        relation = nw.from_native(connection.from_arrow(table))
-        return assemble(who_touched(relation, scope).to_native().pl(), facets(relation, scope).to_native().pl())
-
-
-def model(events: list[dict[str, Any]], scope: Scope) -> list[dict[str, Any]]:
-    """The same question in plain Python."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for one in events:
-        if scope.window and not scope.window.start <= one["time"] < scope.window.end:
+def in_scope(events: list[Event], scope: Scope) -> list[Event]:
+    """Each event once for every resource it names that is asked for, in plain Python."""
+    found = []
+    globs = [re.compile(".*".join(map(re.escape, glob.split("*"))), re.DOTALL) for glob in scope.patterns]
+    for one in exploded(events):
+        name = one["resource"]
+        asked = name in scope.resources or any(name is not None and glob.fullmatch(name) for glob in globs)
+        if (scope.resources or scope.patterns) and not asked:
             continue
-        if scope.resources and not set(one["resources"]) & set(scope.resources):
+        if (scope.activities and one["activity"] not in scope.activities) or not inside(scope.window, one):
             continue
-        if (scope.activities and one["activity"] not in scope.activities) or (
-            scope.actors and one["actor"] not in scope.actors
+        pairs = {(one["source"], one["actor"]), ("", one["actor"])}
+        by_mail = (one["actor_email"] or "").lower() in scope.emails
+        if (scope.actors or scope.keys or scope.emails) and not (
+            one["actor"] in scope.actors or pairs & set(scope.keys) or by_mail
         ):
             continue
-        groups.setdefault((one["source"], one["tenant"], one["actor"]), []).append(one)
+        found.append(one)
+    return found
+
+
+def model(events: list[Event], scope: Scope, directory: Directory) -> list[dict[str, Any]]:
+    """The same question in plain Python."""
     rows = []
-    for (source, tenant, actor), members in groups.items():
-        touched = {name for one in members for name in one["resources"]}
-        row = {
-            "actor": actor,
-            "source": source,
-            "tenant": tenant,
-            "events": len(members),
-            "first": min(one["time"] for one in members),
-            "last": max(one["time"] for one in members),
-            "resources": sorted(touched & set(scope.resources) if scope.resources else touched),
-        }
+    for face, members, _ in grouped(directory, in_scope(events, scope)):
+        row = face | extent(members)
         for name in ("actor_name", "actor_email", "actor_type"):
             row[name] = max((one[name] for one in members if one[name] is not None), default=None)
         for name, column in FACETS.items():
-            if name != "resources":
-                row[name] = sorted({one[column] for one in members if one[column] is not None})
-        rows.append({name: row[name] for name in COLUMNS})
+            row[name] = distinct(members, column if name != "resources" else "resource")
+        rows.append({name: row[name] for name in (*COLUMNS, *(["aliases"] if directory else []))})
     return sorted(rows, key=lambda row: (-row["events"], row["actor"], row["source"], row["tenant"]))
 
 
-few = st.sampled_from
-lakes = st.lists(
-    st.builds(
-        dict,
-        time=st.integers(-2, 4 * 3600).map(lambda s: START + timedelta(seconds=s * 7, microseconds=s % 3)),
-        actor=few(["ann", "bob", "Ann", "ünal", "unknown"]),
-        actor_name=few([None, "Ann", "Bob"]),
-        tenant=few(["acme", "other"]),
-        source=few(["devrev", "coderabbit"]),
-        activity=few(["read", "update", "delete"]),
-        action=few([None, "works.get", "works.delete"]),
-        src_ip=few([None, "192.0.2.1", "2001:db8::1"]),
-        credential=few([None, "tok1"]),
-        resources=st.lists(few(["ticket/47", "ticket/471", "account/1", ""]), max_size=3, unique=True),
-    ),
-    max_size=25,
-)
 scopes = st.builds(
     Scope,
-    window=st.one_of(st.none(), st.integers(0, 20000).map(lambda s: Window(START, START + timedelta(seconds=s)))),
+    window=st.one_of(st.none(), windows),
     resources=st.lists(few(["ticket/47", "account/1", "nothing"]), max_size=2, unique=True).map(tuple),
-    actors=st.one_of(st.just(()), st.just(("ann",))),
-    activities=st.one_of(st.just(()), st.just(("read",)), st.just(("read", "delete"))),
+    patterns=few([(), (), ("ticket/*",), ("*", ""), ("*/47",), ("a*b",), (".*",)]),
+    actors=few([(), (), ("ann",)]),
+    keys=few([(), (), (("devrev", "bob"),), (("", "Ann"), ("coderabbit", "ann"))]),
+    emails=few([(), (), ("ann@acme.example",)]),
+    activities=few([(), ("read",), ("read", "delete")]),
 )
 
 
-@given(lake=lakes, scope=scopes)
-@settings(max_examples=60, deadline=None)
-def test_every_engine_gives_what_a_plain_list_gives(lake: list[dict[str, Any]], scope: Scope) -> None:
-    events = [event(number, **one) for number, one in enumerate(lake)]
-    expected = model(events, scope)
+@given(lake=lakes, scope=scopes, directory=directories)
+@settings(max_examples=50, deadline=None)
+def test_every_engine_gives_what_a_plain_list_gives(lake: list[Event], scope: Scope, directory: Directory) -> None:
+    expected = model(lake, scope, directory)
     for engine in ENGINES:
-        assert ask(engine, events, scope).to_dicts() == expected
+        assert ask(engine, lake, scope, directory).to_dicts() == expected
+
+
+@given(lake=lakes, scope=scopes, directory=directories)
+@quick
+def test_the_matrix_has_every_identity_and_object(lake: list[Event], scope: Scope, directory: Directory) -> None:
+    rows = [one for one in in_scope(lake, scope) if one["resource"] is not None]
+    groups = grouped(directory, rows, "resource")
+    expected = [face | {"resource": name} | extent(members) for face, members, (name,) in groups]
+    for engine in ENGINES:
+        with reading(engine, lake) as (frame, collect):
+            assert same(matrix_rows(*collect(matrix(frame, scope)), directory), expected)
+
+
+@given(lake=lakes, scope=scopes, containment=windows, directory=directories)
+@quick
+def test_before_during_and_after_a_containment(
+    lake: list[Event], scope: Scope, containment: Window, directory: Directory
+) -> None:
+    expected = []
+    for face, members, _ in grouped(directory, in_scope(lake, scope)):
+        times = {(one["source"], one["tenant"], one["event_uid"]): one["time"] for one in members}.values()
+        before = sum(time < containment.start for time in times)
+        after = sum(time >= containment.end for time in times)
+        expected.append(face | dict(zip(PHASES, (before, len(times) - before - after, after), strict=True)))
+    for engine in ENGINES:
+        with reading(engine, lake) as (frame, collect):
+            lazy = who_touched(frame, scope), facets(frame, scope), phases(frame, scope, containment)
+            identities, found, split = collect(*lazy)
+        rows = assemble(identities, found, directory, split)
+        wanted = ["actor", "source", "tenant", *PHASES, *(["aliases"] if directory else [])]
+        assert same(rows.select(wanted), expected)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -121,13 +140,39 @@ def test_an_event_naming_two_asked_resources_counts_once(engine: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_window_holds_its_start_and_not_its_end(engine: str) -> None:
     end = START + timedelta(hours=1)
-    inside, last, outside = START, end - timedelta(microseconds=1), end
-    events = [event(number, time=time, resources=["r"]) for number, time in enumerate((inside, last, outside))]
+    within, last, outside = START, end - timedelta(microseconds=1), end
+    events = [event(number, time=time, resources=["r"]) for number, time in enumerate((within, last, outside))]
     answer = ask(engine, events, Scope(Window(START, end), resources=("r",)))
-    assert answer.select("events", "first", "last").row(0) == (2, inside, last)
+    assert answer.select("events", "first", "last").row(0) == (2, within, last)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_found_has_all_columns(engine: str) -> None:
     answer = ask(engine, [], Scope(resources=("r",)))
     assert (answer.height, tuple(answer.columns)) == (0, COLUMNS)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_in_a_pattern_only_the_star_has_a_meaning(engine: str) -> None:
+    names = ["a.c", "abc", "a.[c]+(d)$", "a'; drop table events; --", "ä\n*", "x"]
+    events = [event(number, actor=f"by {name}", resources=[name]) for number, name in enumerate(names)]
+    for pattern, fits in (("a.*", [0, 2]), ("a.[c]+(d)$*", [2]), ("a'; drop*", [3]), ("ä*", [4]), ("*", range(6))):
+        answer = ask(engine, events, Scope(patterns=(pattern,)))
+        assert sorted(answer["actor"]) == sorted(f"by {names[at]}" for at in fits)
+
+
+def test_exposure_is_objects_then_events_then_who_was_last() -> None:
+    later = START + timedelta(hours=1)
+    events = [event(number, actor="busy", resources=["r1"]) for number in range(5)]
+    events += [event(5, actor="broad", resources=["r1", "r2"]), event(6, actor="late", time=later, resources=["r2"])]
+    events += [event(7, actor="early", resources=["r2"])]
+    ranked = by_exposure(ask("polars", events, Scope(patterns=("*",))))
+    assert ranked.select("actor", "objects").rows() == [("broad", 2), ("busy", 1), ("late", 1), ("early", 1)]
+
+
+def test_a_person_of_two_sources_is_one_row() -> None:
+    events = [event(0, resources=["r"]), event(0, source="coderabbit", actor="Ann Ash", resources=["r"])]
+    directory = Directory({("devrev", "ann"): "ann@acme.example", ("coderabbit", "Ann Ash"): "ann@acme.example"})
+    (row,) = ask("duckdb", events, Scope(resources=("r",)), directory).to_dicts()
+    assert (row["actor"], row["source"], row["events"]) == ("ann@acme.example", "coderabbit, devrev", 2)
+    assert row["aliases"] == ["coderabbit/Ann Ash", "devrev/ann"]

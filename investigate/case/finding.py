@@ -1,0 +1,206 @@
+"""Where something occurs and how far it reaches: `pivot`, `search` and `blast_radius`, each a method of `Case`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from investigate.case.reading import Reading, coverage, listed
+from investigate.errors import UsageError
+from investigate.trace.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from investigate.case.answer import Answer
+    from investigate.case.case import Case
+    from investigate.events import TimeLike
+    from investigate.trace.graph import Reach
+
+MOST_FOUND: Final = 1_000
+MOST_PROOFS: Final = 5
+HUB: Final = 10
+NEAR: Final = ("actor", "actor_email", "actor_name", "credential", "resources", "src_ip")
+
+
+def pivot(
+    case: Case,
+    value: str,
+    *,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    engine: str = "duckdb",
+    version: int | None = None,
+) -> Answer:
+    """Where an identifier occurs, whatever it identifies, and with whom.
+
+    Args:
+        case: where to look.
+        value: an actor, e-mail address, name, credential, resource, address, network (`192.0.2.0/24`), user agent,
+            request id or event id; exact, but for addresses, which count however they are written, and the case of
+            e-mail addresses.
+        start: see `Window.of`; None is where the case's coverage begins.
+        end: not included; None is where it ends.
+        engine: `duckdb` or `polars`; both give the same.
+        version: of the lake, the newest where None.
+
+    Returns:
+        One row for each field, value and identity: `field` (actor, actor_email, actor_name, credential, resource,
+        resource_name, src_ip, user_agent, request_uid, event_uid, in this order), `value` as it stands there, `actor`,
+        `source`, `tenant` (string), `events` (int), `first`, `last` (timestamp[us, UTC]), and `aliases` where there
+        are any.
+
+    Raises:
+        UsageError: nothing was named, or no such engine or version.
+        BadTime: a window that cannot be meant.
+    """
+    from investigate.trace import pivot as trace  # noqa: PLC0415 - the module has the method's name
+
+    wanted = value.strip()
+    if not wanted:
+        raise UsageError("Nothing was named.", "Name an identifier as the events have it.")
+    scope = Scope(case.window(start, end))
+    assert scope.window is not None  # noqa: S101 - `window()` always gives one
+    with Reading(case, engine, version) as reading:
+        network, inside = trace.network(wanted), []
+        if network:
+            (met,) = reading.collect(trace.addresses(reading.events, scope))
+            inside = trace.inside(met["src_ip"], network)
+        (found,) = reading.collect(trace.pivot(reading.events, scope, wanted, inside))
+        frame = trace.pivot_rows(found, reading.directory())
+        near = reading.near([wanted], NEAR, scope) if frame.is_empty() else ()
+        return reading.answer(frame, coverage(case, scope.window), scope.window, suggestions=near)
+
+
+def search(
+    case: Case,
+    text: str,
+    *,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    most: int = MOST_FOUND,
+    engine: str = "duckdb",
+    version: int | None = None,
+) -> Answer:
+    """Events whose raw record holds a text. Reads every record of the window: a scan, which takes its time.
+
+    Args:
+        case: where to look.
+        text: what to look for; upper and lower case of ASCII letters are equal; also as JSON would escape it.
+        start: see `Window.of`; None is where the case's coverage begins.
+        end: not included; None is where it ends.
+        most: so many events at most, the first; a note says that there are more.
+        engine: `duckdb` or `polars`; both give the same.
+        version: of the lake, the newest where None.
+
+    Returns:
+        In order of time: `time` (timestamp[us, UTC]), `event_uid`, `actor`, `source`, `tenant`, `action`, `resource`,
+        `src_ip`, `raw`, `evidence` (string), `evidence_record` (int). Rejected records are not events: they are in
+        the view `rejects`.
+
+    Raises:
+        UsageError: an empty text, or no such engine or version.
+        BadTime: a window that cannot be meant.
+    """
+    from investigate.trace import pivot as trace  # noqa: PLC0415 - the module of the other method
+
+    if not text:
+        raise UsageError("Nothing was named.", "Name a text to look for.")
+    if most < 1:
+        raise UsageError("No event was asked for.", "Let most be 1 or more.")
+    scope = Scope(case.window(start, end))
+    assert scope.window is not None  # noqa: S101 - `window()` always gives one
+    with Reading(case, engine, version) as reading:
+        (found,) = reading.collect(trace.search_rows(trace.search(reading.events, scope, text), most))
+        notes = ["a scan: every raw record of the window was read; rejected records were not"]
+        if found.height > most:
+            notes.append(f"cut after the first {most:,} events")
+        return reading.answer(found.head(most), coverage(case, scope.window), scope.window, notes=tuple(notes))
+
+
+def blast_radius(
+    case: Case,
+    *seeds: str | Sequence[str],
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    depth: int = 2,
+    hub: int = HUB,
+    follow_hubs: bool = False,
+    proofs: int = MOST_PROOFS,
+    engine: str = "duckdb",
+    version: int | None = None,
+) -> Answer:
+    """How far it reaches: from seeds through shared credentials (sessions are such) and addresses to the objects.
+
+    Args:
+        case: where to look.
+        seeds: actors, persons, credentials or addresses, singly or in lists.
+        start: see `Window.of`; None is where the case's coverage begins.
+        end: not included; None is where it ends.
+        depth: steps from a seed, at least 1: an identity's credentials, addresses and objects are one step away, who
+            shares those two.
+        hub: an address or credential of more identities than these, or a bot, service or system of more credentials
+            and addresses, is a hub: named, not followed. A seed is followed whatever it is.
+        follow_hubs: whether to follow them all the same.
+        proofs: ids of events an edge carries, the earliest.
+        engine: `duckdb` or `polars`; both give the same.
+        version: of the lake, the newest where None.
+
+    Returns:
+        One row an edge, nearest first: `depth` (int), `from_kind`, `from`, `to_kind`, `to` (kinds are actor,
+        credential, src_ip, resource), `source`, `tenant` (string, of the actor that is an end, else null), `events`
+        (int, how many prove it), `first`, `last` (timestamp[us, UTC]), `event_uids` (list).
+
+        `tables["nodes"]`: `depth` (int), `kind`, `value`, `source`, `tenant`, `person` (string), `hub` (bool),
+        `shared` (int, by how many, of a hub), `followed` (bool). An object is reached from the nearest of what
+        touched it; aliases of a person are reached together.
+
+    Raises:
+        UsageError: no seed, a depth, hub or proofs below 1, or no such engine or version.
+        BadTime: a window that cannot be meant.
+    """
+    from investigate.trace import graph, radius  # noqa: PLC0415 - only needed here
+
+    names = listed(seeds)
+    if not names:
+        raise UsageError("No seed was named.", "Name an actor, a credential or an address as the events have it.")
+    if min(depth, hub, proofs) < 1:
+        raise UsageError("Depth, hub and proofs are at least 1.", "For example depth=2.")
+    scope = Scope(case.window(start, end))
+    assert scope.window is not None  # noqa: S101 - `window()` always gives one
+    with Reading(case, engine, version) as reading:
+        directory = reading.directory()
+        (links,) = reading.collect(radius.links(reading.events, scope))
+        walked = graph.Graph(links.iter_rows(named=True), directory)
+        begun = {name: walked.find(name, directory) for name in names}
+        reach = walked.spread((node for nodes in begun.values() for node in nodes), depth, hub, follow_hubs=follow_hubs)
+        proven = _prove(reading, scope, reach, depth, proofs)
+        near = reading.near([name for name, nodes in begun.items() if not nodes], NEAR, scope)
+        more: dict[str, Any] = {"suggestions": near, "tables": {"nodes": radius.node_rows(reach, directory)}}
+        more["notes"] = tuple(
+            f"{kind} {value} is shared by {shared:,}: a hub, {'followed' if node in reach.followed else 'not followed'}"
+            for node, shared in sorted(reach.hubs.items())
+            for kind, value in [node[:2]]
+        )
+        frame = radius.edge_rows(reach, proven, proofs)
+        return reading.answer(frame, coverage(case, scope.window), scope.window, **more)
+
+
+def _prove(reading: Reading, scope: Scope, reach: Reach, depth: int, most: int) -> pl.DataFrame:
+    """Add the objects to what was reached; the events that prove links and objects."""
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    from investigate.trace import graph, radius  # noqa: PLC0415
+
+    empty = dict.fromkeys((*graph.LINK, "resource", "event_uid"), pl.String)
+    proven = [pl.DataFrame(schema={**empty, "time": pl.Datetime("us", "UTC")})]
+    parts = radius.around(scope, reach)
+    touched = reading.collect(*(radius.objects(reading.events, part) for part in parts))
+    if touched:
+        rows = pl.concat(touched, how="vertical_relaxed").unique([*graph.LINK, "resource"])
+        graph.reach_objects(reach, rows.iter_rows(named=True), depth)
+    lazy = [radius.link_proofs(reading.events, part, most) for part in parts]
+    lazy += [radius.object_proofs(reading.events, part, most) for part in parts]
+    proven += reading.collect(*lazy)
+    return pl.concat(proven, how="diagonal_relaxed").unique()

@@ -1,0 +1,245 @@
+"""What was done by whom and when: `activity`, `timeline` and `compare`, each a method of `Case`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from investigate.case.reading import Reading, coverage, listed, partition, span
+from investigate.errors import UsageError
+from investigate.events import ACTIVITIES, Window, iso, parse_time
+from investigate.trace import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from investigate.case.answer import Answer
+    from investigate.case.case import Case
+    from investigate.case.coverage import Coverage
+    from investigate.events import TimeLike
+    from investigate.trace import Directory
+
+Span = tuple["TimeLike", "TimeLike"]
+GAP: Final = "30m"
+MOST_EVENTS: Final = 100_000
+WHO: Final = ("actor", "actor_email", "actor_name")
+"""Where a name of somebody is looked for when it is not found."""
+
+
+def activity(
+    case: Case,
+    *actors: str | Sequence[str],
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    baseline: Span | None = None,
+    gap: str | timedelta = GAP,
+    engine: str = "duckdb",
+    version: int | None = None,
+) -> Answer:
+    """What identities touched, how often, from where and with what.
+
+    Args:
+        case: where to look.
+        actors: keys, e-mail addresses or persons, singly or in lists; of a person, all aliases.
+        start: see `Window.of`; None is where the case's coverage begins.
+        end: not included; None is where it ends.
+        baseline: start and end of what came before, for `tables["first_seen"]`.
+        gap: a session ends where nothing follows for longer: a span such as `"30m"`.
+        engine: `duckdb` or `polars`; both give the same.
+        version: of the lake, the newest where None.
+
+    Returns:
+        One row for each identity, object and action, most events first: `actor`, `source`, `tenant`, `resource`,
+        `action`, `activity` (string), `events` (int), `first`, `last` (timestamp[us, UTC]), `src_ips`, `credentials`,
+        `user_agents` (sorted lists), and `aliases` where there are any. An event that names two objects is in two
+        rows, one that names none has null.
+
+        `tables["sessions"]`: `actor`, `source`, `tenant`, `session` (int, from 1), `events`, `first`, `last` and the
+        same lists. `tables["first_seen"]`, with a baseline: `actor`, `source`, `tenant`, `kind` (resource, action,
+        src_ip, user_agent, credential), `value`, `events`, `first`, `last` of what the identity never met in the
+        baseline.
+
+    Raises:
+        UsageError: nobody was named, or no such engine or version.
+        BadTime: a window or a gap that cannot be meant.
+    """
+    from investigate.trace import activity as trace  # noqa: PLC0415 - the module has the method's name
+
+    names = _somebody(actors)
+    window, pause = span(case, start, end), _gap(gap)
+    before = _baseline(baseline)
+    with Reading(case, engine, version) as reading:
+        directory = reading.directory()
+        scope = _of(window, names, directory)
+        numbered = trace.sessions(reading.events, scope, pause)
+        lazy = [trace.did(reading.events, scope), trace.means(reading.events, scope)]
+        lazy += [trace.session_spans(numbered), trace.session_means(numbered)]
+        if before:
+            lazy.append(trace.seen(reading.events, scope, window, before))
+        rows, found, spans, used, *rest = reading.collect(*lazy)
+        frame = trace.activity_rows(rows, found, directory)
+        tables = {"sessions": trace.session_rows(spans, used, directory, pause)}
+        if before:
+            tables["first_seen"] = trace.new_rows(rest[0], directory)
+        near = reading.near(names, WHO, scope) if frame.is_empty() else ()
+        windows = [window, before] if before else [window]
+        return reading.answer(frame, coverage(case, *windows), window, suggestions=near, tables=tables)
+
+
+def timeline(
+    case: Case,
+    *,
+    start: TimeLike | None = None,
+    end: TimeLike | None = None,
+    actors: str | Sequence[str] = (),
+    resources: str | Sequence[str] = (),
+    credentials: str | Sequence[str] = (),
+    src_ips: str | Sequence[str] = (),
+    actions: str | Sequence[str] = (),
+    activity: str | Sequence[str] = (),
+    most: int = MOST_EVENTS,
+    engine: str = "duckdb",
+    version: int | None = None,
+) -> Answer:
+    """Events of a selection in order, over all sources, with the gaps of coverage between them.
+
+    Args:
+        case: where to look.
+        start: see `Window.of`; None is where the case's coverage begins.
+        end: not included; None is where it ends.
+        actors: keys, e-mail addresses or persons; of a person, all aliases.
+        resources: ids; with `*` in it, a pattern.
+        credentials: ids as the column `credential` has them.
+        src_ips: addresses as the events have them.
+        actions: the vendor's own words.
+        activity: of create, read, update, delete, other.
+        most: so many events at most, the first; a note says where they end.
+        engine: `duckdb` or `polars`; both give the same.
+        version: of the lake, the newest where None.
+
+    Returns:
+        `time`, `until` (timestamp[us, UTC]), `kind` (event or gap), `source`, `tenant`, `actor`, `actor_name`,
+        `actor_type`, `action`, `activity`, `resource`, `resources` (list), `src_ip`, `credential`, `user_agent`,
+        `request_uid`, `outcome`, `event_uid`, `evidence` (string), `evidence_record` (int), `note` (string), and
+        `person` where there are aliases. Events of one instant stand by source, tenant and id. A gap has `time`,
+        `until`, `source`, `tenant` and `note`: what happened in it, nobody collected.
+
+    Raises:
+        UsageError: an unknown activity, engine or version.
+        BadTime: a window that cannot be meant.
+    """
+    from investigate.trace import timeline as trace  # noqa: PLC0415 - the module has the method's name
+
+    who, what, kinds = listed([actors]), listed([resources]), listed([activity])
+    if strange := [word for word in kinds if word not in ACTIVITIES]:
+        raise UsageError(f"{strange[0]!r} is no activity.", f"Activities are {', '.join(ACTIVITIES)}.")
+    if most < 1:
+        raise UsageError("No event was asked for.", "Let most be 1 or more.")
+    window = case.window(start, end)
+    with Reading(case, engine, version) as reading:
+        directory = reading.directory()
+        more = {"credentials": listed([credentials]), "src_ips": listed([src_ips]), "actions": listed([actions])}
+        scope = _of(window, who, directory, what, activities=kinds, **more)
+        (found,) = reading.collect(trace.timeline(reading.events, scope, most))
+        shown, notes, until = found.head(most), list[str](), window.end
+        if found.height > most:
+            until = shown["time"][-1]
+            notes.append(f"cut after the first {most:,} events, at {iso(until)}; ask again from there, or for more")
+        known = coverage(case, window, question={"operation_types": list(kinds)} if kinds else {})
+        frame = trace.with_gaps(shown, _holes(known, until), directory)
+        near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
+        return reading.answer(frame, known, window, suggestions=near, notes=tuple(notes))
+
+
+def compare(
+    case: Case,
+    window: Span,
+    baseline: Span,
+    *,
+    actors: str | Sequence[str] = (),
+    resources: str | Sequence[str] = (),
+    factor: float = 2.0,
+    engine: str = "duckdb",
+    version: int | None = None,
+) -> Answer:
+    """What identities did to objects in one window and not, or otherwise, in another.
+
+    Args:
+        case: where to look.
+        window: start and end of what is asked about, end not included.
+        baseline: start and end of what it is held against.
+        actors: keys, e-mail addresses or persons; empty: everybody.
+        resources: ids; with `*` in it, a pattern; empty: everything.
+        factor: from how many times as many events a day, or as few, it counts as changed; more than 1.
+        engine: `duckdb` or `polars`; both give the same.
+        version: of the lake, the newest where None.
+
+    Returns:
+        `change` (new, gone or changed, in this order), `actor`, `source`, `tenant`, `resource`, `action` (string),
+        `events`, `baseline_events` (int), `per_day`, `baseline_per_day` (float), `first`, `last` (timestamp[us, UTC],
+        over both windows), and `aliases` where there are any. What did not change is left out. The coverage is that of
+        both windows: what is new may only have been collected for the first time.
+
+    Raises:
+        UsageError: an empty window, a factor of 1 or less, or no such engine or version.
+        BadTime: a window that cannot be meant.
+    """
+    from investigate.trace import compare as trace  # noqa: PLC0415 - the module has the method's name
+
+    if not factor > 1:
+        raise UsageError(f"A factor of {factor} changes nothing.", "Let it be more than 1.")
+    asked, before = span(case, *window), span(case, *baseline)
+    who, what = listed([actors]), listed([resources])
+    with Reading(case, engine, version) as reading:
+        directory = reading.directory()
+        scope = _of(None, who, directory, what)
+        (found,) = reading.collect(trace.compared(reading.events, scope, asked, before))
+        frame = trace.changes(found, directory, asked, before, factor)
+        note = f"held against {before}; changed means {factor:g} times as many events a day, or as few"
+        near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
+        return reading.answer(frame, coverage(case, asked, before), asked, suggestions=near, notes=(note,))
+
+
+def _somebody(actors: Iterable[str | Sequence[str]]) -> tuple[str, ...]:
+    names = listed(actors)
+    if not names:
+        raise UsageError("Nobody was named.", "Name one or more actors as the events have them.")
+    return names
+
+
+def _of(
+    window: Window | None,
+    names: Sequence[str],
+    directory: Directory,
+    resources: Iterable[str] = (),
+    **more: tuple[str, ...],
+) -> Scope:
+    """The scope of somebody, by key, by all aliases or by e-mail address, and of resources, by id or by pattern."""
+    globs, ids = partition(resources)
+    keys = directory.expand(names) if names else ()
+    emails = tuple(name.lower() for name in names if "@" in name)
+    return Scope(window, keys=keys, emails=emails, resources=ids, patterns=globs, **more)
+
+
+def _holes(known: Coverage, until: datetime) -> list[tuple[datetime, datetime, str | None, str | None, str]]:
+    """The gaps that begin before an instant, as rows of a timeline."""
+    return [
+        (gap.window.start, gap.window.end, gap.source, gap.tenant, "; ".join(filter(None, (gap.state, gap.note))))
+        for gap in known.gaps
+        if gap.window.start < until
+    ]
+
+
+def _gap(given: str | timedelta) -> timedelta:
+    if isinstance(given, timedelta):
+        found = given
+    else:
+        now = datetime.now(UTC)
+        found = now - parse_time(given, now=now)
+    if found <= timedelta(0):
+        raise UsageError("The gap between sessions is not longer than nothing.", 'Name a span such as "30m".')
+    return found
+
+
+def _baseline(given: Span | None) -> Window | None:
+    return Window.of(*given) if given else None

@@ -1,0 +1,89 @@
+"""From what engines give to what answers hold: equal types, lists of distinct values, identities as one person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from investigate.trace.people import Directory
+
+IDENTITY: Final = ("source", "tenant", "actor")
+"""What tells one actor from another: its key, and where that key is valid."""
+
+
+def tidy(frame: pl.DataFrame) -> pl.DataFrame:
+    """Counts as 64-bit integers, whatever width or decimal the engine summed them in."""
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+    from polars import selectors  # noqa: PLC0415
+
+    return frame.with_columns((selectors.integer() | selectors.decimal()).cast(pl.Int64))
+
+
+def with_lists(rows: pl.DataFrame, found: pl.DataFrame, keys: Sequence[str], facets: Mapping[str, str]) -> pl.DataFrame:
+    """`rows` with the distinct values that `found` has for each, as sorted lists.
+
+    Args:
+        rows: one row for each combination of `keys`.
+        found: combinations of `keys` and the columns of `facets`.
+        keys: columns of both; null equals null.
+        facets: name of the list to the column it lists; null is left out.
+    """
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    lists = (
+        tidy(found)
+        .group_by(keys)
+        .agg(pl.col(column).drop_nulls().unique().sort().alias(name) for name, column in facets.items())
+    )
+    return rows.join(lists, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
+
+
+def fold(frame: pl.DataFrame, directory: Directory, keys: Sequence[str] = ()) -> pl.DataFrame:
+    """One row for a person in place of one for each of its aliases; a frame without aliases stays as it is.
+
+    Args:
+        frame: rows by `source`, `tenant`, `actor` and `keys`.
+        directory: who is who; where it is empty, the columns do not change.
+        keys: what else tells rows apart.
+
+    Returns:
+        The columns of `frame`, of which a person's `actor` is its name, `source` and `tenant` are all of its own, with
+        commas, counts are summed, `first` is the earliest and other times and texts the greatest, lists are joined;
+        and `aliases` (sorted list of `source/actor`, of a person what was found of it, of others empty).
+    """
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    if not directory:
+        return frame
+    known = [directory.person(source, actor) for source, actor in frame.select("source", "actor").iter_rows()]
+    person = pl.Series("person", known, dtype=pl.String)
+    marked = frame.with_columns(
+        person,
+        *(pl.when(person.is_null()).then(pl.col(name)).alias(f"own {name}") for name in IDENTITY),
+        pl.when(person.is_not_null()).then(pl.concat_str("source", pl.lit("/"), "actor")).alias("aliases"),
+    )
+    by = ["person", *(f"own {name}" for name in IDENTITY), *keys]
+    rest = [name for name in frame.columns if name not in {*IDENTITY, *keys}]
+    folded = marked.group_by(by, maintain_order=True).agg(
+        *(pl.col(name).drop_nulls().unique().sort().str.join(", ") for name in ("source", "tenant")),
+        pl.col("actor").max(),
+        *(_joined(name, frame.schema[name]) for name in rest),
+        pl.col("aliases").drop_nulls().unique().sort(),
+    )
+    named = folded.with_columns(pl.coalesce("person", "actor").alias("actor"))
+    return named.select(*frame.columns, "aliases")
+
+
+def _joined(name: str, kind: pl.DataType) -> pl.Expr:
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    column = pl.col(name)
+    if isinstance(kind, pl.List):
+        return column.list.explode(keep_nulls=False, empty_as_null=False).drop_nulls().unique().sort()
+    if kind.is_integer():
+        return column.sum()
+    return column.min() if name == "first" else column.max()

@@ -1,0 +1,105 @@
+"""The chain of an investigation from the command line, on a case with the logs of both vendors."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from investigate.events import parse_time
+
+from .conftest import run
+from .test_output import some_object
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Filled
+
+
+def busiest(filled: Filled) -> dict[str, Any]:
+    query = (
+        "select actor, any_value(credential) as credential from events where credential is not null"
+        " group by actor order by count(*) desc, actor limit 1"
+    )
+    row: dict[str, Any] = filled.run("sql", query, "--format", "json").data["rows"][0]
+    return row
+
+
+def commands(filled: Filled) -> dict[str, tuple[str, ...]]:
+    who = busiest(filled)
+    start, end = filled.box.window[1], filled.box.window[3]
+    last = (parse_time(end) - timedelta(days=1)).isoformat()
+    return {
+        "activity": ("activity", who["actor"], "--baseline", start, end),
+        "pivot": ("pivot", who["actor"]),
+        "search": ("search", "DON:CORE", "--most", "5"),
+        "blast-radius": ("blast-radius", who["credential"], "--depth", "1"),
+        "timeline": ("timeline", "--actor", who["actor"], "--activity", "read", "--most", "20"),
+        "identities": ("identities",),
+        "compare": ("compare", "--from", last, "--to", end, "--baseline", start, last, "--actor", who["actor"]),
+    }
+
+
+NAMES = ("activity", "pivot", "search", "blast-radius", "timeline", "identities", "compare")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_question_gives_rows_with_coverage_and_version_alike_on_both_engines(filled: Filled, name: str) -> None:
+    asked = commands(filled)[name]
+    first = filled.run(*asked, "--format", "json").data
+    assert first["rows"]
+    assert {"complete", "gaps"} == set(first["coverage"])
+    again = filled.run(*asked, "--format", "json", "--engine", "polars", "--lake-version", str(first["lake_version"]))
+    assert again.data["rows"] == first["rows"]
+    table = filled.run(*asked)
+    assert (table.code, "coverage  devrev/" in table.out) == (0, True)
+    assert filled.run(*asked, "--lake-version", "999").code == 2
+
+
+def test_tables_that_belong_to_an_answer_stand_beside_its_rows(filled: Filled) -> None:
+    asked = commands(filled)
+    assert filled.run(*asked["activity"], "--format", "json").data["sessions"]
+    assert filled.run(*asked["blast-radius"], "--format", "json").data["nodes"]
+    people = filled.run(*asked["identities"], "--format", "json").data
+    assert {row["actor_type"] for row in people["machines"]} <= {"bot", "service", "system"}
+    cut = filled.run(*asked["search"], "--format", "csv")
+    assert len(cut.out.splitlines()) == 6
+    assert "note  a scan" in cut.err
+
+
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(filled: Filled) -> None:
+    name = some_object(filled)
+    slip = name[:-4] + "x" + name[-4:]
+    found = filled.run("who-touched", slip)
+    assert "did you mean" in found.out
+    assert filled.run("who-touched", slip, "--format", "json").data["suggestions"]
+
+
+def test_who_touched_by_pattern_rank_and_containment(filled: Filled) -> None:
+    name = some_object(filled)
+    pattern = name.rpartition("/")[0] + "/*"
+    end = filled.box.window[3]
+    ranked = filled.run(
+        "who-touched", pattern, "--rank", "exposure", "--contained", end, "--matrix", "--format", "json"
+    ).data
+    objects = [row["objects"] for row in ranked["rows"]]
+    assert objects == sorted(objects, reverse=True)
+    assert len(ranked["matrix"]) == sum(objects)
+    assert {row["after"] for row in ranked["rows"]} == {0}
+    assert filled.run("who-touched", pattern, "--literal", "--format", "json").data["rows"] == []
+    assert filled.run("who-touched").code == 2
+
+
+def test_an_accepted_identity_counts_in_every_question(filled: Filled, tmp_path: Path) -> None:
+    path = tmp_path / "case"
+    shutil.copytree(filled.path, path)
+    actor = busiest(filled)["actor"]
+    said = run("--case", str(path), "identities", "--accept", "Ann Ash", "devrev", actor, "--author", "inv")
+    assert said.code == 0
+    rows = run("--case", str(path), "activity", "Ann Ash", "--format", "json").data["rows"]
+    assert {row["actor"] for row in rows} == {"Ann Ash"}
+    nobody = run("--case", str(path), "identities", "--accept", "Ann", "devrev", actor)
+    assert (nobody.code, nobody.err.splitlines()[0]) == (2, "Error: Nobody says so.")
