@@ -20,8 +20,7 @@ The tree::
     │   │   ├── LinkExpired
     │   │   └── LinkRefused        wrong scheme, host or form
     │   ├── TransferError          a body cut short, of the wrong length, or redirected off-site
-    │   ├── ContainerError         a file that is no log: empty, HTML, damaged archive, a bomb
-    │   └── IncompletePull         pages that would not hold still; carries the windows not proven
+    │   └── ContainerError         a file that is no log: empty, HTML, damaged archive, a bomb
     ├── EvidenceError              evidence missing, changed or not recorded
     ├── CaseError                  a folder that is no case, or cannot be written
     └── LakeError                  the lake could not be read or written
@@ -129,20 +128,6 @@ class TransferError(SourceError):
 
 class ContainerError(SourceError):
     """A file that holds no log: empty, HTML, a damaged archive, or one that expands without end."""
-
-
-class IncompletePull(SourceError):
-    """Pages that would not hold still long enough to prove that all were read.
-
-    Args:
-        message: the cause.
-        hint: what to do.
-        windows: the (start, end) pairs, ISO 8601 UTC, that are not proven complete.
-    """
-
-    def __init__(self, message: str, hint: str = "", *, windows: tuple[tuple[str, str], ...] = ()) -> None:
-        super().__init__(message, hint)
-        self.windows = windows
 
 
 class EvidenceError(InvestigateError):

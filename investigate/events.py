@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from investigate.errors import BadTime
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 ACTIVITIES: Final = ("create", "read", "update", "delete", "other")
@@ -113,9 +115,10 @@ class Window:
         present = now or datetime.now(UTC)
         return cls(parse_time(start, now=present), present if end is None else parse_time(end, now=present))
 
-    def overlaps(self, other: Window) -> bool:
-        """Whether the two share any instant."""
-        return self.start < other.end and other.start < self.end
+    @classmethod
+    def from_json(cls, value: Mapping[str, str] | None) -> Window | None:
+        """What `as_json` gave; None of None."""
+        return cls.of(value["from"], value["to"]) if value else None
 
     def intersect(self, other: Window) -> Window | None:
         """What both span, or None."""
@@ -136,11 +139,6 @@ class Window:
         if at < self.end:
             rest.append(Window(at, self.end))
         return rest
-
-    def halves(self) -> tuple[Window, Window]:
-        """Two windows that meet in the middle, at a whole microsecond."""
-        middle = self.start + (self.end - self.start) // 2
-        return Window(self.start, middle), Window(middle, self.end)
 
     def as_json(self) -> dict[str, str]:
         """`{"from": …, "to": …}`, ISO 8601 with Z."""

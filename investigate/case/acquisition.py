@@ -21,7 +21,6 @@ from investigate.events import Window
 from investigate.evidence import EvidenceFile
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
-from investigate.normalise.containers import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +159,7 @@ def resume(case: Case, progress: Progress) -> dict[str, Acquisition]:
             case.journal.fail(row.id, "cut off before its evidence was complete")
             continue
         if row.state == "running":
-            window = _window(entry.window)
+            window = Window.from_json(entry.window)
             case.journal.record(row.id, entry.files, window, dict(entry.filter), case.ledger.head())
         try:
             finished[row.key] = _finish(case, entry, progress, (), resumed=True)
@@ -198,10 +197,9 @@ def _finish(
     from investigate.normalise.normaliser import Normaliser  # noqa: PLC0415 - engines, which a look at a case needs not
 
     profile = profiles.load(entry.source, case.config.profiles)
-    bounds = case.config.ingest
-    limits = Limits(max_expanded=bounds.max_expanded, max_ratio=bounds.max_ratio, max_record=bounds.max_record)
     tally = Tally()
-    normaliser = Normaliser(profile, limits, tenant=entry.extra.get("tenant"), memory=bounds.memory // 2)
+    memory = case.config.ingest.memory // 2
+    normaliser = Normaliser(profile, case.limits, tenant=entry.extra.get("tenant"), memory=memory)
     with normaliser, case.lake.stage(entry.acquisition) as staging:
         for batch in normaliser.read(_inputs(case, entry)):
             staging.add(batch.events, batch.rejects)
@@ -271,12 +269,8 @@ def _judged(acquisition: Acquisition) -> Acquisition:
 
 def _failed(case: Case, kind: str, source: str, spec: dict[str, Any], identity: str) -> list[Interval]:
     """What a pull that broke off was to cover, so that the gap says why it is there."""
-    window = _window(spec.get("window"))
+    window = Window.from_json(spec.get("window"))
     if window is None or window.start == window.end or kind == "import":
         return []
     tenant = spec.get("tenant") or case.known_tenant(source)
     return [Interval(source, tenant, spec.get("filter", {}), window, CoverageState.failed, identity, "vendor")]
-
-
-def _window(value: Any) -> Window | None:
-    return Window.of(value["from"], value["to"]) if value else None

@@ -23,6 +23,7 @@ from investigate.events import UNKNOWN, Window, parse_time
 from investigate.evidence import EvidenceStore, Ledger, VerifyReport, verify
 from investigate.journal import Journal
 from investigate.normalise import profile as profiles
+from investigate.normalise.containers import Limits
 from investigate.sources import files
 from investigate.sources.received import silent
 
@@ -72,6 +73,12 @@ class Case:
     def writable(self) -> bool:
         """Whether the case lies where it can be written."""
         return self.journal.writable
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds on what a file may expand to and on how long a record may be."""
+        bounds = self.config.ingest
+        return Limits(max_expanded=bounds.max_expanded, max_ratio=bounds.max_ratio, max_record=bounds.max_record)
 
     @cached_property
     def lake(self) -> Lake:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from investigate.case.coverage import span
 from investigate.events import Window, parse_time
@@ -12,8 +12,6 @@ from investigate.journal import CoverageState, ExportRequest, Interval, RequestS
 from investigate.sources.devrev import INGESTION_DELAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from investigate.case.case import Case
     from investigate.case.tally import Tally
     from investigate.evidence import Entry
@@ -53,7 +51,7 @@ def claim(case: Case, entry: Entry, tally: Tally) -> Claim:
         return _pulled(case, entry, warnings)
     if entry.kind == "devrev":
         return _exported(case, entry, tally, warnings)
-    declared = _window(entry.extra.get("declared"))
+    declared = Window.from_json(entry.extra.get("declared"))
     if declared is None:
         return _observed(entry, tally, warnings)
     tenants = list(tally.spans) or [entry.extra.get("tenant") or case.known_tenant(entry.source)]
@@ -77,9 +75,10 @@ def _pulled(case: Case, entry: Entry, warnings: tuple[str, ...]) -> Claim:
     intervals = [
         Interval(entry.source, tenant, dict(entry.filter), window, state, entry.acquisition, "vendor")
         for name, state in (("complete", CoverageState.complete), ("unproven", CoverageState.failed))
-        for window in _windows(entry.extra.get(name, []))
+        for window in map(Window.from_json, entry.extra.get(name, []))
+        if window is not None
     ]
-    return Claim(_window(entry.window), tuple(intervals), warnings)
+    return Claim(Window.from_json(entry.window), tuple(intervals), warnings)
 
 
 def _exported(case: Case, entry: Entry, tally: Tally, warnings: tuple[str, ...]) -> Claim:
@@ -171,14 +170,6 @@ def _warnings(tally: Tally) -> tuple[str, ...]:
     lost = " A file breaks off: what should follow is not there." if tally.cut else ""
     said = f"{tally.rejects:,} of {tally.records:,} records{files} were rejected, the first because: {tally.reason}"
     return (f'{said}{lost} All of them: investigate sql "select * from rejects"',)
-
-
-def _windows(values: Iterable[Any]) -> list[Window]:
-    return [Window.of(value["from"], value["to"]) for value in values]
-
-
-def _window(value: Any) -> Window | None:
-    return Window.of(value["from"], value["to"]) if value else None
 
 
 def _time(value: str | None) -> datetime | None:

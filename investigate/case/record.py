@@ -111,12 +111,11 @@ def _cut(case: Case, source: str, sha256: str, size: int, place: int) -> str:
 
 def _chunks(case: Case, source: str, sha256: str, size: int) -> Iterator[Chunk]:
     """The records of a file in chunks, counted as when they were taken in."""
-    from investigate.normalise.containers import Limits, members  # noqa: PLC0415 - heavy, and only needed here
+    from investigate.normalise.containers import members  # noqa: PLC0415 - heavy, and only needed here
     from investigate.normalise.profile import load  # noqa: PLC0415
     from investigate.normalise.records import RecordReader  # noqa: PLC0415
 
-    bounds = case.config.ingest
-    limits = Limits(max_expanded=bounds.max_expanded, max_ratio=bounds.max_ratio, max_record=bounds.max_record)
+    limits = case.limits
     profile = load(source, case.config.profiles)
     first = 0
     with case.evidence.open(sha256) as stream:

@@ -1,7 +1,7 @@
 """The ledger's head and export requests."""
 
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from investigate.errors import EvidenceError, UsageError
-from investigate.events import Window
 from investigate.evidence import Head
 from investigate.journal import (
     Journal,
@@ -17,13 +16,7 @@ from investigate.journal import (
 )
 from investigate.journal.models import NEXT_STATES
 
-NOW = datetime(2026, 11, 3, 14, 0, 0, 123457, tzinfo=UTC)
-DAY = Window.of("2026-11-01", "2026-11-02")
-
-
-def again(journal: Journal) -> Journal:
-    """The same journal as another process would open it."""
-    return Journal(journal._database.path)
+from .made import DAY, NOW, again
 
 
 def test_the_head_moves_on_and_never_back(journal: Journal) -> None:
