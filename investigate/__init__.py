@@ -57,6 +57,16 @@ def open(path: str | os.PathLike[str] | None = None) -> Case:  # noqa: A001 - `i
     return Case(path)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext investigate`; see `investigate.widgets.magic`."""
+    import_module("investigate.widgets.magic").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext investigate`."""
+    import_module("investigate.widgets.magic").unload(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

@@ -84,6 +84,15 @@ class IngestConfig(_Section):
     """The most a compressed member may expand by, once past 64 MiB."""
 
 
+class LakeConfig(_Section):
+    """`[lake]`."""
+
+    uri: str | None = None
+    """`s3://bucket/prefix`: the tables lie there, not in the case; login and endpoint are those boto3 finds."""
+    keep_days: float = Field(default=7, ge=0)
+    """So long an old version of the lake stays readable once its files were compacted."""
+
+
 class DisplayConfig(_Section):
     """`[display]`."""
 
@@ -102,6 +111,7 @@ class Config(BaseSettings):
     coderabbit: CodeRabbitConfig = CodeRabbitConfig()
     http: HttpConfig = HttpConfig()
     ingest: IngestConfig = IngestConfig()
+    lake: LakeConfig = LakeConfig()
     display: DisplayConfig = DisplayConfig()
     profiles: dict[str, dict[str, Any]] = {}
     """Columns of a profile by its name, laid over the shipped profile of that name."""

@@ -23,7 +23,8 @@ The tree::
     │   └── ContainerError         a file that is no log: empty, HTML, damaged archive, a bomb
     ├── EvidenceError              evidence missing, changed or not recorded
     ├── CaseError                  a folder that is no case, or cannot be written
-    └── LakeError                  the lake could not be read or written
+    ├── LakeError                  the lake could not be read or written
+    └── Cancelled                  whoever asked has changed their mind
 """
 
 from __future__ import annotations
@@ -140,3 +141,7 @@ class CaseError(InvestigateError):
 
 class LakeError(InvestigateError):
     """The lake could not be read or written."""
+
+
+class Cancelled(InvestigateError):
+    """Whoever asked has changed their mind: raised by a progress callback, it ends the acquisition."""

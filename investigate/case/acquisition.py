@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from investigate.case.claims import claim
 from investigate.case.tally import Tally
-from investigate.errors import ContainerError, InvestigateError
+from investigate.errors import Cancelled, ContainerError, InvestigateError
 from investigate.events import Window
 from investigate.evidence import EvidenceFile
 from investigate.journal import Counts, CoverageState, Interval
@@ -120,6 +120,7 @@ def acquire(
 
     Raises:
         ContainerError: none of the files holds a log; they are kept as evidence all the same.
+        Cancelled: `progress` raised it; nothing is committed, and what is evidence already stays that.
         InvestigateError: whatever the source, the evidence or the lake raise.
     """
     key = hashlib.sha256(json.dumps([kind, source, spec], sort_keys=True).encode()).hexdigest()
@@ -137,7 +138,15 @@ def acquire(
         reason = error.message if isinstance(error, InvestigateError) else type(error).__name__
         case.journal.fail(identity, reason, _failed(case, kind, source, spec, identity))
         raise
-    return _judged(_finish(case, entry, progress, fetched.received.warnings))
+    try:
+        finished_now = _finish(case, entry, progress, fetched.received.warnings)
+    except Cancelled as error:  # wanted by a person: the next acquisition must not bring it to its end after all
+        case.journal.fail(identity, error.message, _failed(case, kind, source, spec, identity))
+        raise
+    except BaseException:
+        case.journal.leave(identity)  # the next acquisition, also one of this process, brings it to its end
+        raise
+    return _judged(finished_now)
 
 
 def resume(case: Case, progress: Progress) -> dict[str, Acquisition]:
@@ -223,7 +232,7 @@ def _finish(
         coverage=case.coverage_of(window, [(i.source, i.tenant) for i in claimed.intervals]),
         lake_version=written.version,
         decisions=normaliser.decisions,
-        warnings=(*warnings, *claimed.warnings),
+        warnings=(*warnings, *claimed.warnings, *([written.note] if written.note else [])),
         resumed=resumed,
         unreadable=tally.unreadable,
     )

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock, Timeout
 
 from investigate import config
+from investigate.case import auditing, finding, people, questions, reading, remarks, reporting, subject, touching
 from investigate.case import coverage as coverages
-from investigate.case import finding, people, questions, touching
 from investigate.case.acquisition import Acquisition, Fetched, acquire
 from investigate.case.coverage import Coverage
-from investigate.case.desks import CodeRabbit, DevRev
 from investigate.case.layout import Layout, resolve
 from investigate.errors import CaseError, QueryRefused
 from investigate.events import UNKNOWN, Window, parse_time
@@ -33,9 +32,12 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+    from investigate.case.desks import CodeRabbit, DevRev
     from investigate.events import TimeLike
     from investigate.lake.lake import Lake
     from investigate.sources.received import Progress
+    from investigate.trace.pivot import Addresses
+    from investigate.widgets import Widgets
 
 _LOCK_TIMEOUT: Final = 600
 _KEEP_PARTIAL: Final = timedelta(days=2)
@@ -61,8 +63,21 @@ class Case:
         self.ledger = Ledger(self.layout.ledger)
         self.journal = Journal(self.layout.journal)
         self.mails: dict[int, list[tuple[str, str, str, str]]] = {}
-        self.devrev = DevRev(self)
-        self.coderabbit = CodeRabbit(self)
+        self.addresses: dict[int, Addresses] = {}
+
+    @cached_property
+    def devrev(self) -> DevRev:
+        """Exports from DevRev."""
+        from investigate.case.desks import DevRev  # noqa: PLC0415 - httpx, which a look at a case needs not
+
+        return DevRev(self)
+
+    @cached_property
+    def coderabbit(self) -> CodeRabbit:
+        """Pulls from CodeRabbit."""
+        from investigate.case.desks import CodeRabbit  # noqa: PLC0415 - see `devrev`
+
+        return CodeRabbit(self)
 
     @property
     def path(self) -> str:
@@ -85,7 +100,14 @@ class Case:
         """The lake of events and rejects."""
         from investigate.lake.lake import Lake  # noqa: PLC0415 - heavy, and a command may do without
 
-        return Lake(self.layout.lake, self.config.ingest.memory)
+        return Lake(self.layout.lake, self.config.ingest.memory, self.config.lake.uri)
+
+    @cached_property
+    def widgets(self) -> Widgets:
+        """The widgets of this case, for notebooks; see `investigate.widgets.desk`."""
+        from investigate.widgets import Widgets  # noqa: PLC0415 - a way in for notebooks; nothing here uses it
+
+        return Widgets(self)
 
     def __repr__(self) -> str:
         return f"Case({self.path!r})"
@@ -137,6 +159,8 @@ class Case:
         """The events as a Polars LazyFrame, columns as in `investigate.events.COLUMNS`."""
         return self.lake.scan()
 
+    frame = reading.frame
+
     def sql(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """The rows of one SELECT over the views `events` and `rejects`.
 
@@ -172,6 +196,19 @@ class Case:
     blast_radius = finding.blast_radius
     identities = people.identities
     accept_identity = people.accept_identity
+    subject_access = subject.subject_access
+    audit = auditing.audit
+    audit_new = auditing.audit_new
+
+    # What leaves the room
+
+    report = reporting.report
+    bundle = reporting.bundle
+
+    # What people say of events
+
+    annotate = remarks.annotate
+    annotations = remarks.annotations_of
 
     # How sure
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from investigate.case.coverage import span
 from investigate.events import Window, parse_time
 from investigate.journal import CoverageState, ExportRequest, Interval, RequestState
-from investigate.sources.devrev import INGESTION_DELAY
 
 if TYPE_CHECKING:
     from investigate.case.case import Case
@@ -111,6 +110,8 @@ def _settled(request: ExportRequest, *, whole: bool) -> list[tuple[Window, Cover
     """
     if not whole:
         return [(request.window, CoverageState.failed)]
+    from investigate.sources.devrev import INGESTION_DELAY  # noqa: PLC0415 - httpx, which a look at a case needs not
+
     settled = request.requested_at - INGESTION_DELAY
     window, asked = request.window, request.requested_at
     parts = []

@@ -113,6 +113,30 @@ class DevRev:
             found.append((request, advice))
         return found
 
+    def request_again(self, request: ExportRequest | str) -> Asked:
+        """Ask once more for what a request asked for: its window, its filter.
+
+        Args:
+            request: the earlier one, or its id; it stays as it is.
+
+        Raises:
+            UsageError: there is no such request.
+            ConfigError: no token.
+            VendorError: DevRev does not accept it.
+        """
+        earlier = self._case.journal.request(request if isinstance(request, str) else request.id)
+        chosen = devrev.ExportFilter(**{name: tuple(values) for name, values in earlier.filter.items()})
+        return self.request_exports(earlier.window, chosen)[0]
+
+    def warnings_for(self, window: Window, *, now: datetime | None = None) -> tuple[str, ...]:
+        """What a person should know before asking for a window: that its end is too young to be complete, for one.
+
+        Args:
+            window: UTC.
+            now: the present, aware; None reads the clock.
+        """
+        return devrev.warnings_for(window, now or datetime.now(UTC))
+
     def check_link(self, link: str, *, request: ExportRequest | str | None = None) -> Link:
         """The link, if it may be followed now; asks nobody.
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from investigate.errors import CaseError, ConfigError
 from investigate.events import iso
 from investigate.trace.people import PEOPLE, Directory
-from investigate.trace.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +123,7 @@ def _mails(reading: Reading) -> list[tuple[str, str, str, str]]:
 
     columns = ["source", "tenant", "actor", "actor_email", "actor_type"]
     there = ~nw.col("actor_email").is_null() & nw.col("actor_type").is_in(sorted(PEOPLE))
-    (frame,) = reading.collect(Scope().narrow(reading.events).filter(there).select(*columns).unique())
+    (frame,) = reading.collect(reading.by_actor().filter(there).select(*columns).unique())
     return frame.drop("actor_type").unique().rows()
 
 

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import html
-import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from investigate.report.text import visible
 
 if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
+__all__ = ["CELL", "amount", "cell", "html_table", "rich_table", "text_table", "visible"]
+
 CELL: Final = 400
 """The longest text a cell of a table for people shows."""
 _SHOWN: Final = 50
 _LISTED: Final = 4
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def visible(text: str, limit: int | None = None) -> str:
-    """`text` with everything that a terminal or a reader would obey instead of show written out as an escape.
-
-    Args:
-        text: anything.
-        limit: the most characters; a cut is marked.
-    """
-    cut = text if limit is None or len(text) <= limit else text[: limit - 1]
-    shown = "".join(c if unicodedata.category(c) not in _HIDDEN else _escaped(c) for c in cut)
-    return shown if cut is text else shown + "…"
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if code < 0x100:  # noqa: PLR2004 - two hexadecimal digits
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - four hexadecimal digits
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
 
 
 def cell(value: Any, limit: int = CELL) -> str:
@@ -49,6 +34,22 @@ def cell(value: Any, limit: int = CELL) -> str:
     else:
         text = str(value)
     return visible(text, limit)
+
+
+def amount(number: float, unit: str) -> str:
+    """A number of units for people: `12.3 MB`, `4,711 records`.
+
+    Args:
+        number: of `bytes` or of anything else.
+        unit: in the plural.
+    """
+    if unit != "bytes":
+        return f"{number:,.0f} {unit}"
+    size, names = float(number), iter(_UNITS)
+    name = next(names)
+    while size >= _STEP and name != _UNITS[-1]:
+        size, name = size / _STEP, next(names)
+    return f"{size:,.0f} B" if name == "B" else f"{size:.1f} {name}"
 
 
 def rich_table(frame: pl.DataFrame, *, title: str | None = None, most: int = _SHOWN) -> Table:

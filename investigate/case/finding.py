@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.case.reading import Reading, coverage, listed
 from investigate.errors import UsageError
 from investigate.trace.scope import Scope
+from investigate.trace.shape import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +41,10 @@ def pivot(
         case: where to look.
         value: an actor, e-mail address, name, credential, resource, address, network (`192.0.2.0/24`), user agent,
             request id or event id; exact, but for addresses, which count however they are written, and the case of
-            e-mail addresses.
+            e-mail addresses. An address or network is looked for as an address, an actor and a resource.
         start: see `Window.of`; None is where the case's coverage begins.
         end: not included; None is where it ends.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:
@@ -63,14 +65,26 @@ def pivot(
     scope = Scope(case.window(start, end))
     assert scope.window is not None  # noqa: S101 - `window()` always gives one
     with Reading(case, engine, version) as reading:
-        network, inside = trace.network(wanted), []
+        network = trace.network(wanted)
         if network:
-            (met,) = reading.collect(trace.addresses(reading.events, scope))
-            inside = trace.inside(met["src_ip"], network)
-        (found,) = reading.collect(trace.pivot(reading.events, scope, wanted, inside))
+            found = _address(reading, scope, wanted, reading.addresses().inside(network))
+        else:
+            (found,) = reading.collect(trace.pivot(reading.events, scope, wanted))
         frame = trace.pivot_rows(found, reading.directory())
         near = reading.near([wanted], NEAR, scope) if frame.is_empty() else ()
         return reading.answer(frame, coverage(case, scope.window), scope.window, suggestions=near)
+
+
+def _address(reading: Reading, scope: Scope, wanted: str, inside: Sequence[str]) -> pl.DataFrame:
+    """Where an address occurs, or one of a network: as an address, and as what somebody or something is called."""
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    from investigate.trace import pivot as trace  # noqa: PLC0415 - the module has the method's name
+
+    parts = [trace.met(reading.touches(replace(scope, src_ips=tuple(inside))), "src_ip")] if inside else []
+    parts.append(trace.met(reading.touches(replace(scope, actors=(wanted,))), "actor"))
+    parts.append(trace.met(reading.touches(replace(scope, resources=(wanted,))), "resource"))
+    return pl.concat([tidy(frame) for part in parts for frame in reading.collect(part)], how="vertical_relaxed")
 
 
 def search(
@@ -91,7 +105,7 @@ def search(
         start: see `Window.of`; None is where the case's coverage begins.
         end: not included; None is where it ends.
         most: so many events at most, the first; a note says that there are more.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:
@@ -144,7 +158,7 @@ def blast_radius(
             and addresses, is a hub: named, not followed. A seed is followed whatever it is.
         follow_hubs: whether to follow them all the same.
         proofs: ids of events an edge carries, the earliest.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:

@@ -33,6 +33,10 @@ tenant = "default"             # what this organisation is called in the lake
 [ingest]
 memory = 536870912             # bytes
 
+[lake]
+uri = "s3://bucket/prefix"     # where the lake lies, if not in the case; login as boto3 has it
+keep_days = 7                  # how long `lake compact --vacuum` leaves old versions readable
+
 [profiles.devrev]              # any column of a profile can be laid over
 actor = ["principal.id"]"""
 

@@ -40,7 +40,7 @@ def identities(
         case: where to look.
         start: see `Window.of`; None is where the case's coverage begins.
         end: not included; None is where it ends.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:

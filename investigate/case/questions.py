@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from investigate.case.answer import Tables
 from investigate.case.reading import Reading, coverage, listed, partition, span
 from investigate.errors import UsageError
 from investigate.events import ACTIVITIES, Window, iso, parse_time
 from investigate.trace import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    import polars as pl
 
     from investigate.case.answer import Answer
     from investigate.case.case import Case
@@ -45,19 +49,19 @@ def activity(
         end: not included; None is where it ends.
         baseline: start and end of what came before, for `tables["first_seen"]`.
         gap: a session ends where nothing follows for longer: a span such as `"30m"`.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:
         One row for each identity, object and action, most events first: `actor`, `source`, `tenant`, `resource`,
-        `action`, `activity` (string), `events` (int), `first`, `last` (timestamp[us, UTC]), `src_ips`, `credentials`,
-        `user_agents` (sorted lists), and `aliases` where there are any. An event that names two objects is in two
-        rows, one that names none has null.
+        `action`, `activity` (string), `events` (int), `first`, `last` (timestamp[us, UTC]), `src_ips`, `credentials`
+        (sorted lists), and `aliases` where there are any. An event that names two objects is in two rows, one that
+        names none has null.
 
-        `tables["sessions"]`: `actor`, `source`, `tenant`, `session` (int, from 1), `events`, `first`, `last` and the
-        same lists. `tables["first_seen"]`, with a baseline: `actor`, `source`, `tenant`, `kind` (resource, action,
-        src_ip, user_agent, credential), `value`, `events`, `first`, `last` of what the identity never met in the
-        baseline.
+        Made when they are first asked for: `tables["sessions"]`: `actor`, `source`, `tenant`, `session` (int, from 1),
+        `events`, `first`, `last`, the same lists and `user_agents`. `tables["first_seen"]`, with a baseline: `actor`,
+        `source`, `tenant`, `kind` (resource, action, src_ip, user_agent, credential), `value`, `events`,
+        `first`, `last` of what the identity never met in the baseline.
 
     Raises:
         UsageError: nobody was named, or no such engine or version.
@@ -71,19 +75,16 @@ def activity(
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
         scope = _of(window, names, directory)
-        numbered = trace.sessions(reading.events, scope, pause)
-        lazy = [trace.did(reading.events, scope), trace.means(reading.events, scope)]
-        lazy += [trace.session_spans(numbered), trace.session_means(numbered)]
-        if before:
-            lazy.append(trace.seen(reading.events, scope, window, before))
-        rows, found, spans, used, *rest = reading.collect(*lazy)
+        touches = reading.touches(scope)
+        rows, found = reading.collect(trace.did(touches), trace.means(touches))
         frame = trace.activity_rows(rows, found, directory)
-        tables = {"sessions": trace.session_rows(spans, used, directory, pause)}
+        again = partial(Reading, case, engine, reading.version)
+        tables = {"sessions": partial(_sessions, again, scope, pause, directory)}
         if before:
-            tables["first_seen"] = trace.new_rows(rest[0], directory)
+            tables["first_seen"] = partial(_first_seen, again, scope, (window, before), directory)
         near = reading.near(names, WHO, scope) if frame.is_empty() else ()
         windows = [window, before] if before else [window]
-        return reading.answer(frame, coverage(case, *windows), window, suggestions=near, tables=tables)
+        return reading.answer(frame, coverage(case, *windows), window, suggestions=near, tables=Tables(tables))
 
 
 def timeline(
@@ -114,7 +115,7 @@ def timeline(
         actions: the vendor's own words.
         activity: of create, read, update, delete, other.
         most: so many events at most, the first; a note says where they end.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:
@@ -171,7 +172,7 @@ def compare(
         actors: keys, e-mail addresses or persons; empty: everybody.
         resources: ids; with `*` in it, a pattern; empty: everything.
         factor: from how many times as many events a day, or as few, it counts as changed; more than 1.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None.
 
     Returns:
@@ -205,6 +206,25 @@ def _somebody(actors: Iterable[str | Sequence[str]]) -> tuple[str, ...]:
     if not names:
         raise UsageError("Nobody was named.", "Name one or more actors as the events have them.")
     return names
+
+
+def _sessions(again: Callable[[], Reading], scope: Scope, gap: timedelta, directory: Directory) -> pl.DataFrame:
+    from investigate.trace import activity as trace  # noqa: PLC0415 - see `activity`
+
+    with again() as reading:
+        numbered = trace.sessions(reading.events, scope, gap)
+        spans, used = reading.collect(trace.session_spans(numbered), trace.session_means(numbered))
+        return trace.session_rows(spans, used, directory, gap)
+
+
+def _first_seen(
+    again: Callable[[], Reading], scope: Scope, windows: tuple[Window, Window], directory: Directory
+) -> pl.DataFrame:
+    from investigate.trace import activity as trace  # noqa: PLC0415 - see `activity`
+
+    with again() as reading:
+        (found,) = reading.collect(trace.seen(reading.events, scope, *windows))
+        return trace.new_rows(found, directory)
 
 
 def _of(

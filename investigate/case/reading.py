@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from investigate.case.answer import Answer
 from investigate.case.coverage import Coverage
 from investigate.case.directory import directory_of
+from investigate.case.engines import opened, parse
 from investigate.errors import UsageError
-from investigate.trace import near
+from investigate.events import Window
+from investigate.trace import near, pivot, rows
 from investigate.trace.scope import Scope
 
 if TYPE_CHECKING:
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from investigate.case.case import Case
-    from investigate.events import TimeLike, Window
+    from investigate.events import TimeLike
     from investigate.trace.people import Directory
 
-ENGINES: Final = ("duckdb", "polars")
+BY: Final = {"resource": "touches", "actor": "touches_by_actor", "src_ip": "touches_by_src_ip"}
+"""What is looked up to the order of `touches` that leads with it."""
 _MOST_ASKED: Final = 5
 """So many names that were not found get suggestions."""
 
@@ -33,11 +36,11 @@ class Reading:
 
     Args:
         case: whose lake.
-        engine: `duckdb` or `polars`.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; see `engines.parse`.
         version: Delta version of the events; None is the newest.
 
     Attributes:
-        events: the canonical events.
+        engine: its name alone: an address may hold a secret.
         version: the version they are of.
 
     Raises:
@@ -45,56 +48,118 @@ class Reading:
     """
 
     def __init__(self, case: Case, engine: str, version: int | None = None) -> None:
-        if engine not in ENGINES:
-            raise UsageError(f"{engine!r} is no engine.", f"Engines are {' and '.join(ENGINES)}.")
-        self.case, self.engine = case, engine
+        self.engine, _ = parse(engine)
+        self.case, self._asked = case, engine
         self.version = _version(case, version)
-        self._sql: list[str] = []
-        self._stack = ExitStack()
+        self._sql: str | None = None
 
     def __enter__(self) -> Self:
-        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
-
-        self.events: nw.LazyFrame[Any]
-        if self.engine == "duckdb":
-            connection = self._stack.enter_context(self.case.lake.connect(self.version))
-            self.events = nw.from_native(connection.query("FROM events"))
-        else:
-            self.events = nw.from_native(self.case.lake.scan(self.version))
+        self._opened = opened(self._asked, self.case.lake, self.version, self.case.config.ingest.memory)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._opened.close()
+
+    @property
+    def events(self) -> nw.LazyFrame[Any]:
+        """The canonical events."""
+        return self._opened.events
+
+    def touches(self, scope: Scope, *, singly: bool = False) -> nw.LazyFrame[Any]:
+        """The touches in a scope: looked up in the lake's `touches` where these can tell, else made of the events.
+
+        Args:
+            scope: what counts.
+            singly: whether every event must have touches of its own.
+
+        Returns:
+            See `investigate.trace.rows`.
+        """
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+
+        found = None if singly else self._looked_up(scope)
+        return rows.of_events(self.events, scope) if found is None else nw.from_native(found.lazy())
+
+    def _looked_up(self, scope: Scope) -> pl.DataFrame | None:
+        key = scope.key()
+        if key is None or scope.window is None:
+            return None
+        column, values = key
+        answer = self._opened.look_up(BY[column], values, scope.window)
+        found = rows.counted(answer[0], scope) if answer else None
+        if answer and found is not None and self._sql is None:
+            self._sql = answer[1]
+        return found
+
+    def addresses(self) -> pivot.Addresses:
+        """The addresses in this version of the lake; looked for once."""
+        known = self.case.addresses
+        if self.version not in known:
+            if self.case.lake.summed_up(self.version):
+                values = self.case.lake.look_up.addresses()
+            else:
+                (met,) = self.collect(pivot.addresses(self.events, Scope()))
+                values = met["src_ip"].to_list()
+            known.clear()
+            known[self.version] = pivot.Addresses(values)
+        return known[self.version]
 
     def collect(self, *frames: nw.LazyFrame[Any]) -> list[pl.DataFrame]:
-        """The rows of some questions; what DuckDB ran for them is kept."""
-        natives = [frame.to_native() for frame in frames]
-        if self.engine == "duckdb":
-            self._sql += [native.sql_query() for native in natives]
-            return [native.pl() for native in natives]
-        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+        """The rows of some questions, all of touches or all of events; the first SQL that ran is kept."""
+        if frames and all(frame.implementation.is_polars() for frame in frames):
+            import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-        return pl.collect_all(natives)
+            return pl.collect_all([frame.to_native() for frame in frames])
+        if frames and self._sql is None:
+            self._sql = self._opened.sql(frames[0])
+        return self._opened.collect(frames)
 
     def directory(self) -> Directory:
-        """Who is who in this state of the lake."""
-        return directory_of(self.case, self)
+        """Who is who in this state of the lake; what is asked for it is no part of the answer's `sql`."""
+        kept = self._sql
+        found = directory_of(self.case, self)
+        self._sql = kept
+        return found
 
     def near(self, names: Iterable[str], columns: Sequence[str], scope: Scope) -> tuple[str, ...]:
         """Identifiers like names that were not found, best first."""
-        found: dict[str, None] = {}
+        kept, found = self._sql, dict[str, None]()
         for name in list(names)[:_MOST_ASKED]:
-            lazy = [near.candidates(self.events, Scope(scope.window), column, name) for column in columns]
-            values = [value for frame in self.collect(*lazy) for value in frame["value"]]
+            lazy = [self._candidates(column, name, scope) for column in columns]
+            values = [value for frame in lazy for (one,) in [self.collect(frame)] for value in one["value"]]
             found |= dict.fromkeys(near.closest(name, values))
+        self._sql = kept
         return tuple(found)
+
+    def _candidates(self, column: str, name: str, scope: Scope) -> nw.LazyFrame[Any]:
+        summed = self.case.lake.summed_up(self.version)
+        order = BY.get(column.removesuffix("s"), BY["actor"])
+        if summed and (touches := self._opened.touches(order)) is not None:
+            return near.candidates(touches, Scope(), "resource" if column == "resources" else column, name)
+        return near.candidates(self.events, Scope(scope.window), column, name)
+
+    def by_actor(self) -> nw.LazyFrame[Any]:
+        """What tells who acted: the lake's `touches`, where they are at hand, else the events."""
+        summed = self._opened.touches(BY["actor"]) if self.case.lake.summed_up(self.version) else None
+        return self.events if summed is None else summed
+
+    def elsewhere(self, resources: Sequence[str]) -> dict[str, Window]:
+        """Those of some resources that were touched at all, in any window, and from when to when."""
+        if not resources:
+            return {}
+        always = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        answer = self._opened.look_up(BY["resource"], resources, always)
+        touched = answer[0].rows_by_key("resource", named=True) if answer else {}
+        return {
+            name: Window(min(row["first"] for row in rows), max(row["last"] for row in rows))
+            for name, rows in touched.items()
+        }
 
     def answer(self, frame: pl.DataFrame, coverage: Coverage, window: Window, **more: Any) -> Answer:
         """An answer from this reading; its `sql` is the first query that gave it."""
-        first = self._sql[0] if self._sql else None
-        return Answer(frame, coverage, window, self.engine, first, self.version, **more)
+        return Answer(frame, coverage, window, self.engine, self._sql, self.version, **more)
 
 
 def listed(given: Iterable[str | Sequence[str]]) -> tuple[str, ...]:
@@ -127,6 +192,30 @@ def span(case: Case, start: TimeLike | None, end: TimeLike | None) -> Window:
     if window.start == window.end:
         raise UsageError("The window is empty.", "Let it end after it starts.")
     return window
+
+
+def frame(case: Case, engine: str = "duckdb", version: int | None = None) -> nw.LazyFrame[Any]:
+    """The canonical events for code of one's own, which then runs on any engine: narwhals' part of Polars' expressions.
+
+    Args:
+        case: whose events.
+        engine: `duckdb`, `polars`, `spark`, or `spark=sc://host:port` for a cluster through Spark Connect.
+        version: of the lake, the newest where None.
+
+    Returns:
+        A narwhals LazyFrame, columns as in `investigate.events.COLUMNS`, times in UTC; `.collect("polars")` gives the
+        rows, `.to_native()` the engine's own frame. It reads this one version for as long as it lives, whatever is
+        committed meanwhile. A DuckDB frame has a connection of its own, locked as that of `Case.sql` is, which lives
+        as long as the frame or any made of it and serves one query at a time: another thread asks for another frame.
+        A Polars frame holds nothing open. A Spark frame belongs to a session that all of the process's questions on
+        that Spark share; its time zone is UTC, and it ends with the process.
+
+    Raises:
+        UsageError: no such engine or version, or Spark or Java is not installed.
+        LakeError: the engine cannot read the lake.
+    """
+    at = _version(case, version)
+    return opened(engine, case.lake, at, case.config.ingest.memory).events
 
 
 def _version(case: Case, version: int | None) -> int:

@@ -69,8 +69,8 @@ class Tally:
 
     @property
     def whole(self) -> bool:
-        """Whether every file was read to its end."""
-        return not self.unread and not self.cut
+        """Whether every file was read to its end, and its records could be read: of many, not one made no event."""
+        return not self.unread and not self.cut and (self.events > 0 or not self.records)
 
     @property
     def hull(self) -> Window | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from investigate.case.directory import read_csv
 from investigate.case.reading import Reading, coverage, partition
 from investigate.errors import UsageError
-from investigate.events import ACTIVITIES, Window
+from investigate.events import ACTIVITIES, Window, iso
 from investigate.trace import touched as trace
 from investigate.trace.scope import Scope
 
@@ -52,7 +52,7 @@ def who_touched(
         start: see `Window.of`; None is where the case's coverage begins.
         end: not included; None is where it ends.
         activity: of create, read, update, delete, other; empty: all.
-        engine: `duckdb` or `polars`; both give the same.
+        engine: `duckdb`, `polars`, `spark` or `spark=sc://host:port`; all give the same.
         version: of the lake, the newest where None; an answer names its own, and is given again by it.
         tag: resources that `classification.csv` in the case (columns `resource`, which may be a pattern, and `tag`)
             gives one of these tags, beside `resources`.
@@ -74,7 +74,7 @@ def who_touched(
         ConfigError: a file that is no CSV.
         BadTime: a window that cannot be meant.
     """
-    names = _names(resources) + _tagged(case, [tag] if isinstance(tag, str) else list(tag))
+    names = _names(resources) + tagged(case, [tag] if isinstance(tag, str) else list(tag))
     if not names:
         raise UsageError("No resource was named.", "Name one or more ids as the events have them.")
     activities = (activity,) if isinstance(activity, str) else tuple(activity)
@@ -101,19 +101,26 @@ def _ask(
 ) -> Answer:
     assert scope.window is not None  # noqa: S101 - `window()` always gives one
     with Reading(case, engine, version) as reading:
-        lazy = [trace.who_touched(reading.events, scope), trace.facets(reading.events, scope)]
+        touches = reading.touches(scope, singly=containment is not None)
+        lazy = [trace.who_touched(touches), trace.facets(touches)]
         if with_matrix:
-            lazy.append(trace.matrix(reading.events, scope))
+            lazy.append(trace.matrix(touches))
         if containment:
-            lazy.append(trace.phases(reading.events, scope, containment))
+            lazy.append(trace.phases(touches, containment))
         identities, found, *rest = reading.collect(*lazy)
         directory = reading.directory()
         frame = trace.assemble(identities, found, directory, rest[-1] if containment else None)
         tables = {"matrix": trace.matrix_rows(rest[0], directory)} if with_matrix else {}
         met = {name for row in frame["resources"] for name in row}
-        near = reading.near([name for name in scope.resources if name not in met], ["resources"], scope)
+        unmet = [name for name in scope.resources if name not in met]
+        elsewhere = reading.elsewhere(unmet)
+        near = reading.near([name for name in unmet if name not in elsewhere], ["resources"], scope)
         ranked = trace.by_exposure(frame) if rank == "exposure" else frame
-        more: dict[str, Any] = {"suggestions": near, "tables": tables}
+        notes = tuple(
+            f"{name} is in the lake, but not in this question: touched {iso(seen.start)} .. {iso(seen.end)}"
+            for name, seen in sorted(elsewhere.items())
+        )
+        more: dict[str, Any] = {"suggestions": near, "tables": tables, "notes": notes}
         return reading.answer(ranked, coverage(case, scope.window, question=question), scope.window, **more)
 
 
@@ -138,7 +145,13 @@ def _column(row: dict[str, str]) -> str:
     return row[_COLUMN] if _COLUMN in row else next(iter(row.values()), "")
 
 
-def _tagged(case: Case, tags: list[str]) -> list[str]:
+def tagged(case: Case, tags: list[str]) -> list[str]:
+    """The resources that `classification.csv` gives one of these tags.
+
+    Raises:
+        UsageError: it has no such tag.
+        ConfigError: it cannot be read.
+    """
     if not tags:
         return []
     rows = read_csv(case.layout.classification, "resource", "tag")

@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those after the program's name; None takes them from `sys.argv`.
 
     Returns:
-        The exit code: 0 done; 1 failed; 2 wrong usage; 3 done but incomplete, with `--strict`; 130 interrupted.
+        The exit code: 0 done; 1 failed; 2 wrong usage; 3 done but incomplete, with `--strict`; 4 audit findings at or
+        above `--fail-on`; 130 interrupted.
     """
     from investigate.cli.program import run  # noqa: PLC0415 - typer is not needed by who only imports the package
 

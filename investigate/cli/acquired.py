@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from investigate.case.display import amount
 from investigate.cli.options import Format
 from investigate.cli.output import Result, emit, emit_json, print_line, warn
-from investigate.cli.progress import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

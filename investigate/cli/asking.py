@@ -45,6 +45,9 @@ def who_touched(
     contained: Annotated[
         str | None, typer.Option(metavar="TIME", help="Count events before and after this instant.")
     ] = None,
+    contained_to: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With --contained, its end: count also what lies between.")
+    ] = None,
     matrix: Annotated[bool, typer.Option("--matrix", help="Also each identity by each object.")] = False,
     engine: Engine = "duckdb",
     version: Version = None,
@@ -59,7 +62,10 @@ def who_touched(
             "Missing argument 'RESOURCE…': no resource was named, and no --tag.",
             "Name one or more ids as the events have them.",
         )
-    how: dict[str, Any] = {"tag": tag or (), "literal": literal, "rank": rank, "contained": contained}
+    if contained_to and not contained:
+        raise UsageError("--contained-to says when it ended, but not when it began.", "Add --contained TIME.")
+    span = (contained, contained_to) if contained_to else contained
+    how: dict[str, Any] = {"tag": tag or (), "literal": literal, "rank": rank, "contained": span}
     how |= {"activity": activity or (), "with_matrix": matrix, "engine": engine, "version": version}
     answer = session.open().who_touched(wanted, start=start, end=end, **how)
 

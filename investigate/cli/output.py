@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from investigate.cli.faults import say
 from investigate.cli.options import Format
 from investigate.errors import CaseError, UsageError
-from investigate.events import iso
+from investigate.report.text import FORMULA, LIST_SEPARATOR, plain, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     import polars as pl
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from investigate.cli.options import Session
     from investigate.events import Window
 
-LIST_SEPARATOR: Final = "; "
-"""Between the values of a list in a cell of CSV."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _PIPED_WIDTH: Final = 120
 
 
@@ -129,33 +125,6 @@ def warn(text: str) -> None:
     say(f"warning  {text}")
 
 
-def to_json(value: Any) -> str:
-    """JSON in ASCII, so that nothing in it can act on a terminal: times ISO 8601 with Z, decimals as numbers."""
-    return json.dumps(_plain(value), ensure_ascii=True, allow_nan=False).replace("\x7f", "\\u007f")
-
-
-def _plain(value: Any) -> Any:  # noqa: PLR0911 - one kind of value a line
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - NaN equals nothing
-    if isinstance(value, datetime):
-        return iso(value) if value.tzinfo else value.isoformat()
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[str], *, shown: bool = False) -> None:
     """Rows as CSV (RFC 4180), cells that a spreadsheet would take for a formula defused by an apostrophe.
 
@@ -172,16 +141,16 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[
 
 
 def _cell(value: Any, *, shown: bool) -> Any:
-    plain = _plain(value)
-    if plain is None or (isinstance(plain, int | float) and not isinstance(plain, bool)):
-        return plain
-    if isinstance(plain, list) and not any(isinstance(item, list | dict) for item in plain):
-        text = LIST_SEPARATOR.join("" if item is None else str(item) for item in plain)
-    elif isinstance(plain, list | dict):
-        text = to_json(plain)
+    bare = plain(value)
+    if bare is None or (isinstance(bare, int | float) and not isinstance(bare, bool)):
+        return bare
+    if isinstance(bare, list) and not any(isinstance(item, list | dict) for item in bare):
+        text = LIST_SEPARATOR.join("" if item is None else str(item) for item in bare)
+    elif isinstance(bare, list | dict):
+        text = to_json(bare)
     else:
-        text = str(plain).lower() if isinstance(plain, bool) else str(plain)
-    if text.startswith(_FORMULA):
+        text = str(bare).lower() if isinstance(bare, bool) else str(bare)
+    if text.startswith(FORMULA):
         text = "'" + text
     if shown:
         from investigate.case.display import visible  # noqa: PLC0415 - only for a terminal

@@ -12,15 +12,18 @@ import typer
 
 from investigate.cli import (
     asking,
+    audit,
     collecting,
     demo,
     devrev,
     doctor,
     evidence,
+    lab,
     lake,
     questions,
     sandbox,
 )
+from investigate.cli import report as reports
 from investigate.cli.faults import USAGE, report, say
 from investigate.cli.options import (
     CaseOption,
@@ -80,7 +83,7 @@ def application() -> typer.Typer:
         """
         remember(context, Session(case=case, format=format, out=out, debug=debug, strict=strict))
 
-    for module in (demo, sandbox, devrev, collecting, asking, questions, evidence, lake, doctor):
+    for module in (demo, sandbox, lab, devrev, collecting, asking, questions, audit, reports, evidence, lake, doctor):
         module.register(app)
     return app
 

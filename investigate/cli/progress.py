@@ -6,19 +6,20 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from investigate.case.display import amount
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import Progress, TaskID
 
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
-_STEP: Final = 1000
 _WORDS: Final = {
     "download": "downloading",
     "pull": "pulling",
     "import": "keeping",
     "normalise": "reading",
     "verify": "hashing",
+    "sum up": "summing up",
 }
 
 
@@ -63,14 +64,3 @@ def watching() -> Iterator[Any]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), Amount())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as display:
         yield Bars(display)
-
-
-def amount(number: float, unit: str) -> str:
-    """A number of units for people: `12.3 MB`, `4,711 records`."""
-    if unit != "bytes":
-        return f"{number:,.0f} {unit}"
-    size, names = float(number), iter(_UNITS)
-    name = next(names)
-    while size >= _STEP and name != _UNITS[-1]:
-        size, name = size / _STEP, next(names)
-    return f"{size:,.0f} B" if name == "B" else f"{size:.1f} {name}"

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
     from investigate.case import Answer
 
-Engine = Annotated[str, typer.Option(help="duckdb or polars; both give the same.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="duckdb, polars, spark, or spark=sc://host:port, a cluster through Spark Connect; all give the same."
+    ),
+]
 Version = Annotated[
     int | None, typer.Option("--lake-version", help="Ask that version of the lake again; every answer names its own.")
 ]
@@ -189,6 +194,12 @@ def identities(
         tuple[str, str, str] | None,
         typer.Option(metavar="PERSON SOURCE ACTOR", help="Say that an actor is a person, from now on."),
     ] = None,
+    also: Annotated[
+        Many,
+        typer.Option(
+            metavar="SOURCE/ACTOR", help="With --accept: another actor that is the person; may be given again."
+        ),
+    ] = None,
     author: Annotated[str | None, typer.Option(help="Who says so; needed with --accept.")] = None,
     engine: Engine = "duckdb",
     version: Version = None,
@@ -199,10 +210,13 @@ def identities(
     """
     if author and not accept:
         raise UsageError("--author says who accepts, but nothing is accepted.", "Add --accept PERSON SOURCE ACTOR.")
+    if also and not accept:
+        raise UsageError("--also names another actor of a person, but no person.", "Add --accept PERSON SOURCE ACTOR.")
     case = session.open()
     if accept:
-        person, *key = accept
-        case.accept_identity(person, (key[0], key[1]), author=author or "", evidence="accepted on the command line")
+        person, source, actor = accept
+        actors = [(source, actor), *((one.partition("/")[0], one.partition("/")[2]) for one in also or ())]
+        case.accept_identity(person, *actors, author=author or "", evidence="accepted on the command line")
     return show(session, case.identities(start=start, end=end, engine=engine, version=version))
 
 

@@ -1,5 +1,6 @@
-"""The journal: export requests, acquisitions, coverage and the ledger's head, in one SQLite file."""
+"""The journal: export requests, acquisitions, coverage, annotations and the ledger's head, in one SQLite file."""
 
+from investigate.journal.annotations import Annotation, Marks, marks
 from investigate.journal.journal import Journal
 from investigate.journal.models import (
     AcquisitionRow,
@@ -20,6 +21,7 @@ from investigate.journal.models import (
 __all__ = [
     "AcquisitionRow",
     "AcquisitionState",
+    "Annotation",
     "Basis",
     "Counts",
     "CoverageState",
@@ -30,6 +32,8 @@ __all__ = [
     "Journal",
     "KeptFile",
     "LedgerHead",
+    "Marks",
     "RequestChanges",
     "RequestState",
+    "marks",
 ]

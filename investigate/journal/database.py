@@ -74,6 +74,26 @@ MIGRATIONS: Final = (
     CREATE INDEX coverage_by_acquisition ON coverage (acquisition);
     CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     """,
+    """
+    CREATE TABLE annotation (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        time_us INTEGER NOT NULL,
+        author TEXT NOT NULL,
+        source TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        event_uid TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('star', 'unstar', 'tag', 'untag', 'comment')),
+        text TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX annotation_by_event ON annotation (event_uid);
+    CREATE TRIGGER annotation_stays BEFORE UPDATE ON annotation
+        BEGIN SELECT RAISE(ABORT, 'annotations are only added'); END;
+    CREATE TRIGGER annotation_is_kept BEFORE DELETE ON annotation
+        BEGIN SELECT RAISE(ABORT, 'annotations are only added'); END;
+    CREATE TRIGGER annotation_is_not_replaced BEFORE INSERT ON annotation
+        WHEN EXISTS (SELECT 1 FROM annotation WHERE id = new.id)
+        BEGIN SELECT RAISE(ABORT, 'annotations are only added'); END;
+    """,
 )
 """The schema's steps, in order, never changed once released; `user_version` says how many were taken."""
 
@@ -149,7 +169,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
         with self.write() as connection:
             for number, script in enumerate(MIGRATIONS[_version(connection) :], _version(connection) + 1):
-                for statement in filter(str.strip, script.split(";")):
+                for statement in _statements(script):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number:d}")
 
@@ -224,6 +244,16 @@ class Database:
         if code == sqlite3.SQLITE_CANTOPEN:
             return CaseError(f"There is no {self.path.name} in {self.path.parent}.", "Name the folder of a case.")
         return CaseError(f"{self.path.name}: {error}.", f"Check that {self.path.parent} can be written.")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; the semicolons inside a trigger end none."""
+    held = ""
+    for part in filter(str.strip, script.split(";")):
+        held += f"{part};"
+        if sqlite3.complete_statement(held):
+            yield held
+            held = ""
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -12,17 +12,10 @@ from typing import TYPE_CHECKING, Any
 from investigate.errors import CaseError
 from investigate.events import Window
 from investigate.journal import coverage, statements
+from investigate.journal.annotations import Annotations
 from investigate.journal.database import Database
 from investigate.journal.leases import Leases
-from investigate.journal.rows import (
-    filter_json,
-    from_us,
-    to_acquisition,
-    to_ends,
-    to_json,
-    to_request,
-    to_us,
-)
+from investigate.journal.rows import filter_json, from_us, to_acquisition, to_ends, to_json, to_request, to_us
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,6 +44,9 @@ class Journal:
         path: `<case>/journal.db`; made with mode 0600. On a read-only medium it opens for reading, and what would
             write raises a CaseError.
 
+    Attributes:
+        annotations: what people say of events.
+
     Raises:
         CaseError: it is no journal, of a newer version, or cannot be opened; every method raises it when the file
             can no longer be used.
@@ -59,6 +55,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self._leases = Leases(path.parent / ".leases")
+        self.annotations = Annotations(self._database)
 
     @property
     def writable(self) -> bool:
@@ -281,6 +278,10 @@ class Journal:
             row = statements.read_acquisition(connection, id)
         self._leases.drop(id)
         return self._row(row)
+
+    def leave(self, id: str) -> None:  # noqa: A002
+        """Say that this process works on an acquisition no more: any may `adopt` it."""
+        self._leases.drop(id)
 
     def adopt(self, id: str) -> AcquisitionRow:  # noqa: A002
         """Take over an acquisition that was cut off, to bring it to its end; it is `alive` from now on.

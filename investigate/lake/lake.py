@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
 from investigate.errors import LakeError
 from investigate.events import event_schema, reject_schema
 from investigate.lake import sql
-from investigate.lake.staging import Staging
-from investigate.lake.table import Table
+from investigate.lake.runs import Runs
+from investigate.lake.storage import storage_of
+from investigate.lake.table import Change, Table
+from investigate.lake.touches import ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
     from pathlib import Path
 
     import polars as pl
 
+    from investigate.lake.compaction import Compacted, Group
+    from investigate.lake.lookup import LookUp
+    from investigate.lake.rollup import Rollup
+    from investigate.lake.staging import Staging
+    from investigate.lake.table import Snapshot
+    from investigate.lake.vacuum import Vacuumed
+
+_FOOTERS: Final = 8
+"""So many files are asked what they hold at once."""
+_PASSES: Final = 3
+"""Each makes up to 128 files one, of as many as can be open in the memory there is."""
+
 
 @dataclass(frozen=True)
 class Written:
-    """What a commit did: counts of events and rejects, the lake's version after it, and whether it was new."""
+    """What a commit did: counts of events and rejects, the version after it, whether it was new, and a remark."""
 
     received: int
     stored: int
@@ -33,20 +49,47 @@ class Written:
     records: int
     version: int
     replayed: bool = False
+    note: str = ""
 
 
 class Lake:
-    """The Delta tables below a case's `lake/`.
+    """The Delta tables of a case.
 
     Args:
-        root: the folder; need not exist.
+        root: the case's `lake/`; need not exist. Writers work below it even where the tables lie elsewhere.
         memory: what an engine may use, in bytes.
+        uri: where the tables lie, `s3://bucket/prefix`; None is `root`.
+
+    Raises:
+        ConfigError: the address has another form.
     """
 
-    def __init__(self, root: Path, memory: int = 512 * 2**20) -> None:
+    def __init__(self, root: Path, memory: int = 512 * 2**20, uri: str | None = None) -> None:
         self.root, self._memory = root.absolute(), memory
-        self.events = Table(self.root / "events", event_schema(), "date")
-        self.rejects = Table(self.root / "rejects", reject_schema())
+        storage = storage_of(self.root, uri)
+        self.events = Table(storage.below("events"), event_schema(), ("time", "source", "event_uid"), "date")
+        self.rejects = Table(storage.below("rejects"), reject_schema(), ("evidence", "evidence_record"))
+        self.orders = {
+            order.name: Runs(order, Table(storage.below(order.name), order.schema, order.sort)) for order in ORDERS
+        }
+
+    @cached_property
+    def touches(self) -> Rollup:
+        """What keeps the roll-up of the events."""
+        from investigate.lake.rollup import Rollup  # noqa: PLC0415 - see `stage`
+
+        return Rollup(self.events, self.orders, self._tables(), self._scratch, self._memory // 2)
+
+    @cached_property
+    def look_up(self) -> LookUp:
+        """What finds a few rows of the roll-up."""
+        from investigate.lake.lookup import LookUp  # noqa: PLC0415 - see `stage`
+
+        return LookUp(self.orders, self._memory)
+
+    def summed_up(self, version: int) -> bool:
+        """Whether the roll-up is that of the events at this version."""
+        return all(runs.events_version == version for runs in self.orders.values())
 
     @contextmanager
     def stage(self, acquisition: str) -> Iterator[Staging]:
@@ -55,9 +98,13 @@ class Lake:
         Raises:
             LakeError: the engine or the disk failed; nothing of the acquisition is in the lake then.
         """
+        from investigate.lake.scratch import Scratch  # noqa: PLC0415 - pyarrow's writers, which a reader needs not
+        from investigate.lake.staging import Staging  # noqa: PLC0415
+
         try:
-            with Staging(self.root / ".staging" / acquisition, self._memory // 2) as staging:
-                yield staging
+            with ExitStack() as stack:
+                scratch = stack.enter_context(Scratch(self._scratch(acquisition), self._memory // 2, self._tables()))
+                yield stack.enter_context(Staging(scratch, self.events, self.rejects))
         except (duckdb.Error, OSError) as error:
             reason = str(error).partition("\n")[0][:200]
             raise LakeError(
@@ -66,18 +113,20 @@ class Lake:
             ) from error
 
     def staged(self) -> list[str]:
-        """The acquisitions that have something in staging: under way, or killed."""
+        """The writers that have something in staging, acquisitions and compactions: under way, or killed."""
         folder = self.root / ".staging"
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
-    def discard(self, acquisition: str) -> None:
-        """Remove what a killed process left in staging."""
-        shutil.rmtree(self.root / ".staging" / acquisition, ignore_errors=True)
+    def discard(self, writer: str) -> None:
+        """Remove what a killed writer left, in staging and in the tables; one that is alive is left alone."""
+        from investigate.lake.scratch import discard  # noqa: PLC0415 - see `stage`
+
+        discard(self._scratch(writer), self._tables())
 
     def commit(self, staging: Staging, acquisition: str, records: int) -> Written:
         """Add an acquisition to the lake: all of it or, after a crash, none of it, and never twice.
 
-        The caller holds the case's lock, so that no other commit comes between looking for duplicates and adding.
+        Other writers may commit to the same lake meanwhile, also from other machines: see `Table.transact`.
 
         Args:
             staging: its events and rejects.
@@ -87,19 +136,114 @@ class Lake:
         if (earlier := self.committed(acquisition)) is not None:
             return earlier
         if staging.rejects and self.rejects.committed(acquisition) is None:
-            fresh = staging.write_rejects(self.rejects, acquisition, list(self.rejects.snapshot().files))
-            self.rejects.commit(fresh, acquisition, {"rejected": staging.rejects})
-        days = {day.isoformat() for day in staging.dates()}
-        duplicate = staging.drop_duplicates([path for path in self.events.snapshot().files if _day(path) in days])
-        counts = {
-            "records": records,
-            "received": staging.events + staging.rejects,
-            "stored": staging.events - duplicate,
-            "duplicate": duplicate,
-            "rejected": staging.rejects,
-        }
-        files = staging.write(self.events, acquisition)
-        return _written(counts, self.events.commit(files, acquisition, counts))
+            self.rejects.transact(
+                acquisition,
+                lambda snapshot: Change(staging.new_rejects.files(snapshot), counts={"rejected": staging.rejects}),
+            )
+        counts: dict[str, int] = {}
+
+        def change(snapshot: Snapshot) -> Change:
+            files, duplicate = staging.new_events.files(snapshot), staging.new_events.dropped
+            counts.update(
+                records=records,
+                received=staging.events + staging.rejects,
+                stored=staging.events - duplicate,
+                duplicate=duplicate,
+                rejected=staging.rejects,
+            )
+            return Change(files, counts=counts)
+
+        version = self.events.transact(acquisition, change)
+        note = self._sum_up()
+        self._tidy()
+        return _written(counts, version, note=note)
+
+    def _sum_up(self) -> str:
+        """Bring the roll-up up to date; else why it is not, which makes questions slow and nothing worse."""
+        try:
+            self.touches.catch_up()
+        except LakeError as error:
+            reason = error.message
+        except (duckdb.Error, OSError) as error:
+            reason = str(error).partition("\n")[0][:200]
+        else:
+            return ""
+        return f"The events are stored, but not summed up yet ({reason}); lake rebuild-touches does it again."
+
+    def compact(self, target: int | None = None) -> Compacted:
+        """Make the small files of each day few, and likewise those of the rejects.
+
+        No event changes. Readers keep their snapshots, whose files stay until a vacuum; writers may go on.
+
+        Args:
+            target: bytes a file is meant to have, 128 MiB where None.
+
+        Raises:
+            LakeError: a file cannot be read or written; what was compacted before that stays so.
+        """
+        from investigate.lake import compaction  # noqa: PLC0415 - see `stage`
+
+        for writer in self.staged():
+            if writer.startswith(compaction.NAME):
+                self.discard(writer)
+        self._sum_up()  # while the files that were not summed up yet can be told from those that were
+        before, size = self.events.details(), target or compaction.TARGET
+        merged = 0
+        for _ in range(_PASSES):
+            merged += (
+                new := sum(self._merge(table, compaction.all_small(table, size), size) for table in self._plain())
+            )
+            if not new:
+                break
+        if merged:
+            self._sum_up()
+        after = self.events.details()
+        return compaction.Compacted(
+            version=self.events.snapshot().version,
+            files_before=len(before),
+            files_after=len(after),
+            bytes_before=sum(row["size_bytes"] for row in before),
+            bytes_after=sum(row["size_bytes"] for row in after),
+            rewritten=merged,
+        )
+
+    def vacuum(self, keep: timedelta | None = None) -> Vacuumed:
+        """Remove what no version younger than `keep` needs, and what failed writes left a day ago or earlier.
+
+        Args:
+            keep: how long an old version stays readable, seven days where None, thirty at most; whole hours count.
+
+        Raises:
+            UsageError: longer, or negative.
+            LakeError: the lake cannot be read or written.
+        """
+        from investigate.lake.vacuum import KEEP, Vacuumed, vacuum  # noqa: PLC0415 - seldom asked for
+
+        done = [vacuum(table, KEEP if keep is None else keep) for table in self._plain()]
+        return Vacuumed(sum(one.files for one in done), sum(one.bytes for one in done))
+
+    def _tidy(self) -> None:
+        """Merge what has become too many files of one size in a day, so that late pieces do not make reads slow."""
+        from investigate.lake.compaction import too_many  # noqa: PLC0415 - see `stage`
+
+        # The acquisition is committed; what fails here is done again after the next one, or by `compact`.
+        with suppress(LakeError, duckdb.Error, OSError):
+            if sum(self._merge(table, too_many(table), None) for table in self._plain()):
+                self._sum_up()
+
+    def _merge(self, table: Table, groups: Sequence[Group], target: int | None) -> int:
+        from investigate.lake.compaction import TARGET, Compactor  # noqa: PLC0415 - see `stage`
+
+        if not groups:
+            return 0
+        compactor = Compactor(table, self._tables(), self._scratch, self._memory)
+        try:
+            return compactor.run(groups, target or TARGET)
+        except (duckdb.Error, OSError) as error:
+            reason = str(error).partition("\n")[0][:200]
+            raise LakeError(
+                f"The lake could not be compacted: {reason}", "Free some space if the disk is full, then try again."
+            ) from error
 
     def committed(self, acquisition: str) -> Written | None:
         """What this acquisition's commit did, where there was one."""
@@ -116,8 +260,11 @@ class Lake:
         Args:
             version: of the events, the newest where None.
         """
-        tables = {"events": self.events.snapshot(version), "rejects": self.rejects.snapshot()}
-        return sql.connect(self.root, tables, self._memory)
+        views = {
+            "events": (self.events, self.events.snapshot(version)),
+            "rejects": (self.rejects, self.rejects.snapshot()),
+        }
+        return sql.connect(views, self._memory)
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """The events as a Polars LazyFrame, columns as in `event_schema()`."""
@@ -128,29 +275,66 @@ class Lake:
             return pl.DataFrame(pl.from_arrow(event_schema().empty_table())).lazy()
         # The snapshot's files by name: `scan_delta` loses its way in folders whose names need percent-encoding, and a
         # folder above the lake whose name has a `=` counts as a partition.
-        above = [part.partition("=")[0] for part in self.root.parts if "=" in part]
+        above = [part.partition("=")[0] for part in self.events.storage.uri.split("/") if "=" in part]
+        if "date" in above:  # then the path has two, and Polars takes both for the column
+            options = self.events.storage.options
+            lazy = pl.scan_parquet(list(snapshot.files), glob=False, hive_partitioning=False, storage_options=options)
+            return lazy.with_columns(pl.col("time").dt.date().alias("date")).select(event_schema().names)
         partitions = {**dict.fromkeys(above, pl.String), "date": pl.Date}
-        frame = pl.scan_parquet(list(snapshot.files), glob=False, hive_partitioning=True, hive_schema=partitions)
+        frame = pl.scan_parquet(
+            list(snapshot.files),
+            glob=False,
+            hive_partitioning=True,
+            hive_schema=partitions,
+            storage_options=self.events.storage.options,
+        )
         return frame.select(event_schema().names)
 
     def info(self) -> dict[str, Any]:
-        """Version, events, files, bytes, days, first and last day, and rejects."""
+        """How much there is of the events, and how it lies.
+
+        Returns:
+            `version`, `events`, `files`, `bytes`, `days`, `first_day`, `last_day`, `rejects`, `versions` (that the log
+            still tells), `raw_bytes` (of the vendors' records, to within a thousandth) and `raw_ratio` (`bytes` to
+            `raw_bytes`, None for an empty lake).
+        """
         rows = self.events.details()
         days = sorted({str(row["partition.date"]) for row in rows})
+        size, raw = sum(row["size_bytes"] for row in rows), self._raw_bytes([row["path"] for row in rows])
         return {
             "version": self.events.snapshot().version,
             "events": sum(row["num_records"] or 0 for row in rows),
             "files": len(rows),
-            "bytes": sum(row["size_bytes"] for row in rows),
+            "bytes": size,
             "days": len(days),
             "first_day": days[0] if days else None,
             "last_day": days[-1] if days else None,
             "rejects": sum(row["num_records"] or 0 for row in self.rejects.details()),
-            "versions": self.events.snapshot().version + 1,
+            "touches_bytes": sum(runs.bytes for runs in self.orders.values()),
+            "summed_up": self.summed_up(self.events.snapshot().version),
+            "versions": self.events.versions(),
+            "raw_bytes": raw,
+            "raw_ratio": round(size / raw, 3) if raw else None,
         }
 
+    def _raw_bytes(self, names: Sequence[str]) -> int:
+        from investigate.lake.parquet import raw_bytes  # noqa: PLC0415 - see `stage`
 
-def _written(counts: Mapping[str, int], version: int, *, replayed: bool = False) -> Written:
+        with ThreadPoolExecutor(_FOOTERS, thread_name_prefix="footer") as pool:
+            return sum(raw_bytes(footer) for footer in pool.map(self.events.storage.footer, names))
+
+    def _scratch(self, writer: str) -> Path:
+        return self.root / ".staging" / writer
+
+    def _plain(self) -> tuple[Table, ...]:
+        """The tables that are not derived from others."""
+        return (self.events, self.rejects)
+
+    def _tables(self) -> tuple[Table, ...]:
+        return (self.events, self.rejects, *(runs.table for runs in self.orders.values()))
+
+
+def _written(counts: Mapping[str, int], version: int, *, replayed: bool = False, note: str = "") -> Written:
     return Written(
         received=counts["received"],
         stored=counts["stored"],
@@ -159,8 +343,5 @@ def _written(counts: Mapping[str, int], version: int, *, replayed: bool = False)
         records=counts["records"],
         version=version,
         replayed=replayed,
+        note=note,
     )
-
-
-def _day(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 2)[-2].removeprefix("date=")

@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import duckdb
 
 from investigate.errors import LakeError, QueryRefused
-from investigate.events import COLUMNS, event_schema, reject_schema
+from investigate.events import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
-    from investigate.lake.table import Snapshot
+    from investigate.lake.table import Snapshot, Table
 
 _Found = TypeVar("_Found")
 _READS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_TYPES: Final = {
+    "string": "VARCHAR",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+    "date32[day]": "DATE",
+    "list<element: string>": "VARCHAR[]",
+    "int64": "BIGINT",
+}
 _LISTEN: Final = 0.1
 """Seconds."""
 _HINT: Final = "One SELECT over the views events and rejects is taken; for anything else, export with --format parquet."
@@ -44,13 +51,18 @@ def file_list(files: Sequence[str], *, by_date: bool = True) -> str:
     return f"read_parquet([{names}], {partition})"
 
 
-def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.DuckDBPyConnection:
+def connect(
+    tables: Mapping[str, tuple[Table, Snapshot]], memory: int, folders: Iterable[str] = ()
+) -> duckdb.DuckDBPyConnection:
     """A connection with a view on each snapshot, locked: no other file, no network, no setting can be reached.
 
     Args:
-        root: the lake's folder.
-        tables: `events` and `rejects`.
+        tables: by the names of their views.
         memory: what the engine may use, in bytes; beyond, it spills to the system's temporary folder.
+        folders: others it may read, beside the tables'.
+
+    Raises:
+        LakeError: a file of a snapshot cannot be read.
     """
     connection = duckdb.connect(
         config={
@@ -63,20 +75,38 @@ def connect(root: Path, tables: Mapping[str, Snapshot], memory: int) -> duckdb.D
     )
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
-    schemas: dict[str, pa.Schema] = {"events": event_schema(), "rejects": reject_schema()}
-    for name, snapshot in tables.items():
-        if snapshot.files:
-            columns, listed = ", ".join(schemas[name].names), file_list(snapshot.files, by_date=name == "events")
-            connection.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {listed}")
-        else:
-            connection.register("empty", schemas[name].empty_table())
-            connection.execute(f"CREATE TABLE no_{name} AS SELECT * FROM empty")
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM no_{name}")
-            connection.unregister("empty")
-    connection.execute(f"SET allowed_directories = [{literal(str(root))}]")
+    for name, (table, snapshot) in tables.items():
+        expose(connection, name, table, snapshot.files)
+    allowed = [*folders, *(folder for table, _ in tables.values() for folder in table.storage.local_folders)]
+    connection.execute(f"SET allowed_directories = [{', '.join(map(literal, allowed))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def expose(connection: duckdb.DuckDBPyConnection, view: str, table: Table, files: Sequence[str]) -> None:
+    """Make files of a table, none at all included, a view with the table's columns.
+
+    Args:
+        connection: not locked yet.
+        view: its name.
+        table: whose files.
+        files: as a snapshot has them.
+
+    Raises:
+        LakeError: one cannot be read.
+    """
+    if files:
+        try:
+            table.storage.expose(connection, view, files, table.schema, table.partition_by)
+        except (duckdb.Error, OSError) as error:
+            raise LakeError(
+                f"The lake could not be read: {_first_line(error)}", "See: investigate lake info"
+            ) from error
+        return
+    columns = ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in table.schema)
+    connection.execute(f"CREATE OR REPLACE TABLE no_{view} ({columns})")
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM no_{view}")
 
 
 def check(query: str) -> str:
@@ -111,7 +141,7 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
     check(query)
     try:
         bound = dict(parameters) if parameters else None
-        return interruptible(connection, lambda: connection.sql(query, params=bound).to_arrow_table())
+        return interruptible([connection], lambda: connection.sql(query, params=bound).to_arrow_table())
     except (duckdb.PermissionException, duckdb.InvalidInputException) as error:
         raise QueryRefused(f"Refused: {_first_line(error)}", _HINT) from error
     except (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException) as error:
@@ -121,11 +151,11 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
         raise LakeError(f"The query failed: {_first_line(error)}", "Correct it, or give it more --memory.") from error
 
 
-def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Found]) -> _Found:
+def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callable[[], _Found]) -> _Found:
     """Let a Ctrl-C end what the engine does: it works aside, while this thread waits where signals are heard.
 
     Args:
-        connection: that `work` uses, and nobody else meanwhile.
+        connections: that `work` uses, and nobody else meanwhile.
         work: what to do.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="query") as aside:
@@ -135,7 +165,8 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Fou
                 pass  # a signal may reach another thread of the engine's: this one must look up to hear of it
             return future.result()
         except BaseException:
-            connection.interrupt()
+            for connection in connections:
+                connection.interrupt()
             raise
 
 

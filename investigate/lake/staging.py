@@ -2,145 +2,153 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Self
+import secrets
+from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 import pyarrow as pa
 
-from investigate.events import event_schema, reject_schema
 from investigate.lake import parquet
-from investigate.lake.private import make_folder
-from investigate.lake.sql import file_list, literal
+from investigate.lake.sql import expose, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
 
+    import duckdb
     from deltalake.transaction import AddAction
 
-    from investigate.lake.table import Table
-
-_KEY = ("date", "source", "tenant", "event_uid")
+    from investigate.lake.scratch import Scratch
+    from investigate.lake.table import Snapshot, Table
 
 
 class Staging:
-    """An acquisition's events and rejects, on disk, in a folder of their own that goes when this is closed.
+    """An acquisition's events and rejects, on disk, in a folder of their own; a context manager.
 
     Args:
-        folder: for the engine's file and what it spills.
-        memory: what the engine may use, in bytes.
+        scratch: the folder, named after the acquisition.
+        events: the table the events are for.
+        rejects: the table the rejects are for.
+
+    Attributes:
+        events: how many events were put in.
+        rejects: how many rejects.
     """
 
-    def __init__(self, folder: Path, memory: int) -> None:
-        self._folder = folder
-        make_folder(folder)
-        self._connection = duckdb.connect(
-            str(folder / "staging.duckdb"),
-            config={
-                "memory_limit": f"{memory // 2**20}MiB",
-                "temp_directory": str(folder / "spill"),
-                "autoinstall_known_extensions": "false",
-                "preserve_insertion_order": "false",
-            },
-        )
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
-        for name, schema in (("staged", event_schema()), ("rejected", reject_schema())):
-            self._connection.register("empty", schema.empty_table())
-            self._connection.execute(f"CREATE TABLE {name} AS SELECT *, 0::BIGINT AS seq FROM empty")
-            self._connection.unregister("empty")
+    def __init__(self, scratch: Scratch, events: Table, rejects: Table) -> None:
+        self.acquisition = scratch.folder.name
+        self._connection = scratch.engine("staging.duckdb")
+        key = ("date", "source", "tenant", "event_uid")
+        self.new_events = Pile(scratch, self._connection, events, key, once=True)
+        # A record of several events may be rejected several times.
+        self.new_rejects = Pile(scratch, self._connection, rejects, ("evidence", "evidence_record"), once=False)
         self.events = 0
         self.rejects = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._connection.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, events: pa.Table, rejects: pa.Table) -> None:
         """Put some events and some rejects in."""
-        self._insert("staged", events, self.events)
-        self._insert("rejected", rejects, self.rejects)
+        at = rejects.schema.get_field_index("acquisition")
+        named = rejects.set_column(at, rejects.schema.field(at), pa.repeat(self.acquisition, rejects.num_rows))
+        self.new_events.add(events, self.events)
+        self.new_rejects.add(named, self.rejects)
         self.events += events.num_rows
         self.rejects += rejects.num_rows
 
-    def _insert(self, table: str, rows: pa.Table, first: int) -> None:
+
+class Pile:
+    """The rows of an acquisition for one table, less those the table has already.
+
+    Args:
+        scratch: where files are made.
+        connection: of the staging's engine.
+        table: that they are for.
+        key: the columns that make a row the same as another.
+        once: whether the second of two equal rows of this pile is dropped too.
+
+    Attributes:
+        dropped: how many rows were found to be in the table, or twice in the pile.
+    """
+
+    def __init__(
+        self, scratch: Scratch, connection: duckdb.DuckDBPyConnection, table: Table, key: Sequence[str], *, once: bool
+    ) -> None:
+        self._scratch, self._connection, self._table = scratch, connection, table
+        self._key, self._once = ", ".join(key), once
+        self._rows, self._known = f"rows_by_{key[0]}", f"known_by_{key[0]}"
+        self._looked_at: set[str] = set()
+        self._files: list[AddAction] | None = None
+        self.dropped = 0
+        connection.register("empty", table.schema.empty_table())
+        connection.execute(f"CREATE TABLE {self._rows} AS SELECT *, 0::BIGINT AS seq FROM empty")
+        connection.unregister("empty")
+
+    def add(self, rows: pa.Table, first: int) -> None:
+        """Put rows in, which are counted from `first`."""
         if not rows.num_rows:
             return
         numbers = pa.array(range(first, first + rows.num_rows), pa.int64())
         self._connection.register("incoming", rows.append_column("seq", numbers))
-        self._connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
+        self._connection.execute(f"INSERT INTO {self._rows} SELECT * FROM incoming")
         self._connection.unregister("incoming")
 
-    def dates(self) -> list[date]:
-        """The UTC days of the events."""
-        return [row[0] for row in self._connection.execute("SELECT DISTINCT date FROM staged ORDER BY date").fetchall()]
+    def files(self, snapshot: Snapshot) -> list[AddAction]:
+        """The files that hold what a snapshot of the table does not have yet; written, but of no snapshot yet.
 
-    def drop_duplicates(self, existing: list[str]) -> int:
-        """Drop what is there twice, or already in the lake; the first one stays.
-
-        Args:
-            existing: the lake's files of the days in `dates()`.
-
-        Returns:
-            How many events were dropped.
+        Called again with a later snapshot, only its new files are looked at; where they hold nothing of this pile,
+        what was written before is given again.
         """
-        key = ", ".join(_KEY)
-        found = file_list(existing) if existing else "(FROM staged WHERE false)"
+        places = {value: f"{self._table.partition_by}={value}/" for value in self._partitions()}
+        unseen = [name for name in snapshot.names if name not in self._looked_at]
+        near = [name for name in unseen if None in places or name.startswith(tuple(places.values()))]
+        found = self._drop([self._table.storage.locate(name) for name in near]) if near or self._files is None else 0
+        self._looked_at.update(unseen)
+        self.dropped += found
+        if self._files is None or found:
+            # Nothing can commit the earlier files any more: another writer has the version they were offered as.
+            self._table.storage.remove(action.path for action in self._files or ())
+            self._files = [self._write(value, places[value]) for value in self._partitions()]
+        return self._files
+
+    def _partitions(self) -> list[str | None]:
+        """The values of the partition's column; None alone for a table without one."""
+        by = self._table.partition_by
+        (column,) = (f"{by}::VARCHAR",) if by else ("NULL",)
+        rows = self._connection.execute(f"SELECT DISTINCT {column} FROM {self._rows} ORDER BY 1").fetchall()
+        return [row[0] for row in rows]
+
+    def _drop(self, files: list[str]) -> int:
+        """Drop what is in some files of the table; how many rows that were."""
+        expose(self._connection, self._known, self._table, files)
+        key, rows, by = self._key, self._rows, self._table.partition_by
+        near = f"WHERE {by} IN (SELECT DISTINCT {by} FROM {rows})" if by else ""
+        twice = "n > 1" if self._once else "false"
         self._connection.execute(f"""
-            CREATE TABLE extra AS
-            WITH numbered AS (SELECT {key}, seq, row_number() OVER (PARTITION BY {key} ORDER BY seq) AS n FROM staged),
-            known AS (SELECT DISTINCT {key} FROM {found} WHERE date IN (SELECT DISTINCT date FROM staged))
-            SELECT seq FROM numbered LEFT JOIN known USING ({key}) WHERE n > 1 OR known.source IS NOT NULL""")
-        self._connection.execute("DELETE FROM staged WHERE seq IN (SELECT seq FROM extra)")
+            CREATE OR REPLACE TABLE extra AS
+            WITH numbered AS (SELECT {key}, seq, row_number() OVER (PARTITION BY {key} ORDER BY seq) AS n FROM {rows}),
+            known AS (SELECT DISTINCT {key}, true AS there FROM {self._known} {near})
+            SELECT seq FROM numbered LEFT JOIN known USING ({key}) WHERE {twice} OR known.there""")
+        self._connection.execute(f"DELETE FROM {rows} WHERE seq IN (SELECT seq FROM extra)")
         return int(self._connection.execute("SELECT count(*) FROM extra").fetchall()[0][0])
 
-    def write(self, table: Table, name: str) -> list[AddAction]:
-        """Write what is left as one file a day, sorted by time.
-
-        Args:
-            table: whose folder to write in.
-            name: of the files, below each day's folder.
-        """
-        return [self._write_day(table, day, name) for day in self.dates()]
-
-    def write_rejects(self, table: Table, name: str, existing: list[str]) -> list[AddAction]:
-        """Write the rejects that are new: not from the same place of the same evidence as one in `existing`.
-
-        Args:
-            table: whose folder to write in.
-            name: of the file, and the acquisition that met them first.
-            existing: the table's files.
-        """
-        place = "evidence, evidence_record"
-        known = file_list(existing, by_date=False) if existing else "(FROM rejected WHERE false)"
-        schema = reject_schema()
-        columns = ", ".join(column for column in schema.names if column != "acquisition")
-        rows = self._connection.sql(
-            f"SELECT {columns}, {literal(name)} AS acquisition "
-            f"FROM rejected ANTI JOIN (SELECT {place} FROM {known}) USING ({place}) ORDER BY seq"
-        )
-        batches = list(_cast(rows.to_arrow_reader(parquet.ROW_GROUP), schema))
-        if not sum(batch.num_rows for batch in batches):
-            return []
-        return [parquet.write(table.path, f"{name}.parquet", batches, schema, {})]
-
-    def _write_day(self, table: Table, day: date, name: str) -> AddAction:
-        schema = pa.schema([field for field in event_schema() if field.name != "date"])
-        columns = ", ".join(schema.names)
-        rows = self._connection.sql(
-            f"SELECT {columns} FROM staged WHERE date = {literal(day.isoformat())} ORDER BY time, source, event_uid"
-        )
-        reader = rows.to_arrow_reader(parquet.ROW_GROUP)
-        path = f"date={day.isoformat()}/{name}.parquet"
-        return parquet.write(table.path, path, _cast(reader, schema), schema, {"date": day.isoformat()})
+    def _write(self, value: str | None, folder: str) -> AddAction:
+        schema, by = self._table.file_schema, self._table.partition_by
+        where = f"WHERE {by} = {literal(value)}" if by and value else ""
+        order = ", ".join((*self._table.order, "seq"))
+        rows = self._connection.sql(f"SELECT {', '.join(schema.names)} FROM {self._rows} {where} ORDER BY {order}")
+        name = f"{folder if by else ''}{self._scratch.folder.name}-{secrets.token_hex(4)}.parquet"
+        partition: dict[str, Any] = {by: value} if by else {}
+        return self._scratch.put(self._table, name, cast(rows.to_arrow_reader(parquet.ROW_GROUP), schema), partition)
 
 
-def _cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Batches with the very types of the schema, which the engine may have widened."""
     for batch in reader:
         columns = [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)

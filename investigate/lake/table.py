@@ -1,23 +1,39 @@
-"""One Delta table of the lake: its snapshot, and commits that happen exactly once."""
+"""One Delta table of the lake: its snapshots, and commits that stand on the one they were made for, or not at all."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import random
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from investigate.errors import LakeError
-from investigate.lake.private import FILE, FOLDER, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
-    from deltalake.transaction import AddAction
+    from deltalake.transaction import AddAction, RemoveAction
+
+    from investigate.lake.storage import Storage
+
+_PATIENCE: Final = 600.0
+"""Seconds after which a writer that others always come before gives up."""
+_REMEMBERED: Final = {
+    "delta.logRetentionDuration": "interval 30 days",
+    "delta.deletedFileRetentionDuration": "interval 30 days",
+}
+"""How long the log tells old versions, and what was removed when: the longest a vacuum can be told to keep."""
+_LOG: Final = "_delta_log"
+_COMMIT: Final = re.compile(_LOG + r"/\d{20}\.json")
+_DRAWN: Final = re.compile(r"\x1b\[\d*m|\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 2.0
 
 
 @dataclass(frozen=True)
@@ -26,41 +42,80 @@ class Snapshot:
 
     Attributes:
         version: Delta's version, -1 for a table that was never written.
-        files: absolute paths.
+        files: absolute paths, or addresses `s3://…`.
+        names: the same, below the table's root.
     """
 
     version: int
     files: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit does.
+
+    Attributes:
+        added: files.
+        removed: files, none of them added.
+        counts: are kept with it.
+    """
+
+    added: Sequence[AddAction] = ()
+    removed: Sequence[RemoveAction] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Table:
-    """A Delta table in a folder.
+    """A Delta table.
 
     Args:
-        path: the folder; need not exist.
+        storage: where it lies; nothing need be there.
         schema: of its rows, the partition's column included.
+        order: columns by which the rows of a file are sorted.
         partition_by: the partition's column, if any.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, partition_by: str | None = None) -> None:
-        self.path, self.schema, self.partition_by = path, schema, partition_by
+    def __init__(
+        self, storage: Storage, schema: pa.Schema, order: Sequence[str], partition_by: str | None = None
+    ) -> None:
+        self.storage, self.schema, self.order, self.partition_by = storage, schema, tuple(order), partition_by
+        self._live: DeltaTable | None = None
+        self._lock = threading.Lock()
+        self._seen = Snapshot(-1, ())  # the newest when last looked: what it has need not be read again
+
+    @property
+    def file_schema(self) -> pa.Schema:
+        """The columns of its files: the partition's stands in their paths."""
+        if self.partition_by is None:
+            return self.schema
+        return self.schema.remove(self.schema.get_field_index(self.partition_by))
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """The files at `version`, the newest where None; at -1, before the first, there are none.
 
         Raises:
-            LakeError: there is no such version, or the table cannot be read.
+            LakeError: there is no such version, it is no longer whole, or the table cannot be read.
         """
         if version == -1:
             return Snapshot(-1, ())
-        table = self._open(version)
-        if table is None:
-            if version is not None:
-                raise LakeError(f"The lake has no version {version}: it is empty.", "See: investigate lake info")
-            return Snapshot(-1, ())
-        # Not `file_uris()`: it percent-encodes what a folder's name may well contain.
-        names = table.get_add_actions().column("path").to_pylist()
-        return Snapshot(table.version(), tuple(sorted(str(self.path / name) for name in names)))
+        if version is not None and self._seen.version == version:
+            return self._seen
+        table = self.open() if version is None else self._open(version)
+        if table is None and version is not None:
+            raise LakeError(f"The lake has no version {version}: it is empty.", "See: investigate lake info")
+        if version is None and table is not None and table.version() == self._seen.version:
+            return self._seen
+        found = self._snapshot(table) if table is not None else Snapshot(-1, ())
+        if version is None:
+            self._seen = found
+        else:
+            self._check_whole(found)
+        return found
+
+    def versions(self) -> int:
+        """How many versions the log still tells."""
+        return sum(1 for stored in self.storage.listed(_LOG) if _COMMIT.fullmatch(stored.name))
 
     def details(self) -> list[dict[str, Any]]:
         """One row a file: path, size_bytes, num_records, partition and statistics, flattened."""
@@ -72,63 +127,179 @@ class Table:
         values = [columns.column(name).to_pylist() for name in names]
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
-    def committed(self, acquisition: str) -> Mapping[str, Any] | None:
-        """What was noted with this acquisition's commit, None where it has not committed here."""
-        table = self._open()
-        if table is None or table.transaction_version(acquisition) is None:
-            return None
-        for commit in table.history():
-            if commit.get("acquisition") == acquisition:
-                return dict(json.loads(commit.get("counts", "{}")))
-        return {}
+    def committed(self, identity: str) -> Mapping[str, Any] | None:
+        """What was noted with this writer's commit, None where it has not committed here."""
+        found = self._commit_of(identity)
+        return None if found is None else found[1]
 
-    def commit(self, files: Sequence[AddAction], acquisition: str, counts: Mapping[str, int]) -> int:
-        """Add files in one transaction that carries the acquisition's id; the version it made.
+    def committed_at(self, identity: str) -> int | None:
+        """The version this writer's commit made, None where it has not committed here."""
+        found = self._commit_of(identity)
+        return None if found is None else found[0]
+
+    def noted(self, version: int) -> tuple[str, Mapping[str, Any]] | None:
+        """Who made a version, and what was noted with it; None where the log does not go so far back.
+
+        Read from the log itself: `DeltaTable.history` finds nothing in a folder whose name holds a `#`, and tells of
+        later versions too.
+        """
+        said = self.storage.read(f"{_LOG}/{version:020}.json")
+        if said is None:
+            return None
+        actions = (json.loads(line) for line in said.splitlines() if line.strip())
+        info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        return str(info.get("acquisition", "")), dict(json.loads(info.get("counts", "{}")))
+
+    def _commit_of(self, identity: str) -> tuple[int, Mapping[str, Any]] | None:
+        table = self._open()
+        if table is None or table.transaction_version(identity) is None:
+            return None
+        version = newest = table.version()
+        while found := self.noted(version):
+            if found[0] == identity:
+                return version, found[1]
+            version -= 1
+        return newest, {}
+
+    def transact(self, identity: str, prepare: Callable[[Snapshot], Change | None]) -> int:
+        """Commit a change once, on the very snapshot it was prepared for; the version it made.
+
+        Where another writer, on this machine or another, commits first, the change is prepared again for what the
+        table is then. So of two that bring the same event one finds it there, and nothing is lost or twice.
+
+        Args:
+            identity: of the writer: Delta's application transaction. One that has committed is not asked again.
+            prepare: makes the change for a snapshot; called once a try, and tells by itself what of an earlier try
+                to use again or remove. None where there is nothing left to do: the version is then the snapshot's.
 
         Raises:
-            LakeError: the commit failed; the files are then no part of the table.
+            LakeError: the commit failed, or others came first for ten minutes.
         """
-        notes = {"acquisition": acquisition, "counts": json.dumps(dict(counts), sort_keys=True)}
-        properties = CommitProperties(custom_metadata=notes, app_transactions=[Transaction(acquisition, 1)])
-        try:
+        self.storage.prepare()
+        for _ in _tries():
             table = self._open() or self._create()
-            table.create_write_transaction(
-                list(files), "append", Schema.from_arrow(self.schema), self._partition(), commit_properties=properties
-            )
-        except (DeltaError, OSError) as error:
-            raise LakeError(f"The lake could not be written: {_short(error)}", "Run the same command again.") from error
-        version = self.snapshot().version
-        self._make_private(version)
+            if table.transaction_version(identity) is not None:
+                break  # an earlier try, whose answer was lost on its way
+            snapshot = self._snapshot(table)
+            change = prepare(snapshot)
+            if change is None:
+                return snapshot.version
+            try:
+                self._commit(table, identity, change)
+            except (DeltaError, OSError) as error:
+                if self.snapshot().version == snapshot.version:  # nobody came first: it is no conflict
+                    reason = f"The lake could not be written: {_short(error)}"
+                    raise LakeError(reason, "Run the same command again.") from error
+                continue
+            self.storage.seal(snapshot.version + 1)
+            return snapshot.version + 1
+        version = self.committed_at(identity)
+        if version is None:
+            raise LakeError("Other writers have come first for ten minutes.", "Run the same command again.")
+        self.storage.seal(version)
         return version
 
-    def _make_private(self, version: int) -> None:
-        """The log's files are made by the Delta library, which asks nobody for whom."""
-        log = self.path / "_delta_log"
-        log.chmod(FOLDER)
-        for made in (*log.glob(f"{version:020}*"), *log.glob("_*")):
-            made.chmod(FILE)
+    def open(self) -> DeltaTable | None:
+        """The newest state as delta-rs has it, None where nothing was ever written; to be read only.
+
+        Raises:
+            LakeError: it cannot be read.
+        """
+        with self._lock:
+            if self._live is None:
+                self._live = self._open()
+                return self._live
+            try:
+                self._live.update_incremental()
+            except (DeltaError, OSError):
+                self._live = self._open()  # its log was cut short, or the folder is another one
+            return self._live
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each file of the newest version has, by its name below the root."""
+        table = self.open()
+        if table is None:
+            return {}
+        files = table.get_add_actions()
+        return dict(zip(files.column("path").to_pylist(), files.column("num_records").to_pylist(), strict=True))
+
+    def stored_since(self, version: int) -> bool:
+        """Whether a commit after this version may have brought rows that were not in the table before."""
+        newest = self.snapshot().version
+        made = [self.noted(later) for later in range(newest, version, -1)]
+        return any(found is None or found[1].get("stored", 1) for found in made)
+
+    def _commit(self, table: DeltaTable, identity: str, change: Change) -> None:
+        notes = {"acquisition": identity, "counts": json.dumps(dict(change.counts), sort_keys=True)}
+        table.create_write_transaction(
+            [*change.added, *change.removed],
+            "append",
+            Schema.from_arrow(self.schema),
+            self._partition(),
+            commit_properties=CommitProperties(
+                notes,
+                # Delta would let two appends pass each other, both having found that an event is not there yet.
+                max_commit_retries=0,
+                app_transactions=[Transaction(identity, 1)],
+            ),
+        )
 
     def _create(self) -> DeltaTable:
-        make_folder(self.path)
-        table = DeltaTable.create(
-            self.path, Schema.from_arrow(self.schema), mode="ignore", partition_by=self._partition()
-        )
-        self._make_private(0)
+        try:
+            table = DeltaTable.create(
+                self.storage.uri,
+                Schema.from_arrow(self.schema),
+                mode="ignore",
+                partition_by=self._partition(),
+                configuration=_REMEMBERED,
+                storage_options=self.storage.options,
+            )
+        except (DeltaError, OSError) as error:
+            found = self._open()  # another writer may have been faster
+            if found is None:
+                raise LakeError(
+                    f"The lake could not be made: {_short(error)}", "Run the same command again."
+                ) from error
+            return found
+        self.storage.seal(0)
         return table
 
     def _open(self, version: int | None = None) -> DeltaTable | None:
-        if not (self.path / "_delta_log").is_dir():
-            return None
         try:
-            return DeltaTable(self.path, version=version)
+            return DeltaTable(self.storage.uri, version=version, storage_options=self.storage.options)
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
             raise LakeError(f"The lake could not be read: {_short(error)}", "See: investigate lake info") from error
 
+    def _snapshot(self, table: DeltaTable) -> Snapshot:
+        # Not `file_uris()`: it percent-encodes what a folder's name may well contain.
+        names = sorted(table.get_add_actions().column("path").to_pylist())
+        return Snapshot(table.version(), tuple(self.storage.locate(name) for name in names), tuple(names))
+
+    def _check_whole(self, old: Snapshot) -> None:
+        """An old version may have been vacuumed: what the newest no longer has may be gone."""
+        newest = set(self.snapshot().names)
+        if any(not self.storage.exists(name) for name in old.names if name not in newest):
+            raise LakeError(
+                f"Version {old.version} of the lake was vacuumed: some of its files are gone.",
+                "Ask a newer version: its events are the same or more.",
+            )
+
     def _partition(self) -> list[str]:
         return [self.partition_by] if self.partition_by else []
 
 
+def _tries() -> Iterator[None]:
+    """At once, then after pauses that differ between writers, for a bounded time."""
+    deadline, pause = time.monotonic() + _PATIENCE, _FIRST_PAUSE
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - no secret hangs on it
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    """What failed and why it did: the first and the last line of what may be a chain of causes, drawn in colours."""
+    lines = [line.strip() for line in _DRAWN.sub("", str(error)).splitlines() if line.strip()]
+    return ": ".join(dict.fromkeys((lines[0][:120], lines[-1][:120]))) if lines else type(error).__name__

@@ -1,8 +1,10 @@
 """Real S3 on loopback: `rclone serve s3` over a folder, so signatures and expiry are checked by someone else's code.
 
+Before it stands a gate (`gate`), for the one thing a client may rely on that rclone leaves out: conditional puts.
 boto3 uploads the exports (in parts when they are large) and signs the links.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -20,6 +22,7 @@ from botocore.config import Config
 
 from investigate.sandbox import clock, keeper
 from investigate.sandbox.credentials import S3Key
+from investigate.sandbox.gate import Gate
 
 BUCKET: Final = "devrev-audit-logs"
 _REGION: Final = "us-east-1"
@@ -32,7 +35,7 @@ class S3Failed(RuntimeError):
 
 
 class S3Server:
-    """An rclone process that serves the folders under `root` as buckets."""
+    """An rclone process that serves the folders under `root` as buckets, and the gate before it."""
 
     def __init__(self, root: Path, host: str, port: int, keys: tuple[S3Key, ...], doomed: Path | None) -> None:
         """Start it.
@@ -46,8 +49,28 @@ class S3Server:
 
         Raises:
             S3Failed: rclone is not installed or did not start.
+            OSError: The port is taken.
         """
-        command = [_program(), "serve", "s3", str(root), "--addr", f"{host}:{port}", "--config", os.devnull]
+        with contextlib.ExitStack() as running:
+            store = _Rclone(str(root), host, keys, doomed)
+            running.callback(store.stop)
+            verifier = _Rclone(":memory:", host, keys, None)
+            running.callback(verifier.stop)
+            gate = Gate((host, port), root, store.address(), verifier.address())
+            running.callback(gate.stop)
+            self._running = running.pop_all()
+        self.url = f"http://{host}:{gate.server_address[1]}"
+
+    def stop(self) -> None:
+        """End it all and wait until it is gone and the doomed folder with it."""
+        self._running.close()
+
+
+class _Rclone:
+    """`rclone serve s3` under a keeper, on a port of its own; it starts while the caller does something else."""
+
+    def __init__(self, served: str, host: str, keys: tuple[S3Key, ...], doomed: Path | None) -> None:
+        command = [_program(), "serve", "s3", served, "--addr", f"{host}:0", "--config", os.devnull]
         # By the environment, where `ps` does not show them; and nothing a user has set for their own rclone.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
         environment["RCLONE_AUTH_KEY"] = ",".join(f'"{key.access},{key.secret}"' for key in keys)
@@ -57,16 +80,20 @@ class S3Server:
         )
         self._output: list[str] = []
         self._ready = threading.Event()
-        self.url = ""
+        self._url = ""
         self._reader = threading.Thread(target=self._read, name="rclone output", daemon=True)
         self._reader.start()
+
+    def address(self) -> tuple[str, int]:
+        """Host and port, as soon as it listens."""
         self._ready.wait(_PATIENCE)
-        if not self.url:
-            self.stop()
+        if not self._url:
             raise S3Failed("rclone did not start: " + " ".join(self._output)[-500:])
+        where = urlsplit(self._url)
+        return str(where.hostname), int(where.port or 0)
 
     def stop(self) -> None:
-        """End rclone and wait until it is gone and the doomed folder with it."""
+        """End it and wait until it is gone."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -84,9 +111,9 @@ class S3Server:
                 text = line.decode(errors="replace").strip()
                 match = _READY.search(text)
                 if match:
-                    self.url = match[1]
+                    self._url = match[1]
                     self._ready.set()
-                elif not self.url:
+                elif not self._url:
                     self._output.append(text)
         self._ready.set()
 

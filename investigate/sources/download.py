@@ -148,7 +148,9 @@ class _Transfer:
 
     def _begin(self, response: httpx.Response) -> int | None:
         """Make the temporary file ready for this body; the length the file will have, None if unknown."""
-        if response.status_code == _PART:
+        # Some S3 servers (gofakes3, thus rclone's) send the part that was asked for under 200; its header tells.
+        ranged = response.status_code == _WHOLE and self.incoming.size and "content-range" in response.headers
+        if response.status_code == _PART or ranged:
             return self._continue(response.headers)
         if response.status_code in {_CHANGED, _BEYOND} and self.incoming.size:
             self._restart("has changed the file")

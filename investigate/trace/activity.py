@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from investigate.trace.scope import Scope
 
 WHAT: Final = ("resource", "action", "activity")
-MEANS: Final = {"src_ips": "src_ip", "credentials": "credential", "user_agents": "user_agent"}
+MEANS: Final = {"src_ips": "src_ip", "credentials": "credential"}
 """Column of the answer to the column whose distinct values it lists, sorted."""
+SESSION_MEANS: Final = {**MEANS, "user_agents": "user_agent"}
+"""The same of a session."""
 NEW: Final = {
     "resource": "resource",
     "action": "action",
@@ -32,28 +34,26 @@ NEW: Final = {
 """Kind of a value that can be new to the column it stands in."""
 
 COLUMNS: Final = ("actor", "source", "tenant", *WHAT, "events", "first", "last", *MEANS)
-SESSION_COLUMNS: Final = ("actor", "source", "tenant", "session", "events", "first", "last", *MEANS)
+SESSION_COLUMNS: Final = ("actor", "source", "tenant", "session", "events", "first", "last", *SESSION_MEANS)
 NEW_COLUMNS: Final = ("actor", "source", "tenant", "kind", "value", "events", "first", "last")
 
 
-def did(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
-    """What each identity did to what: one row for each `resource`, `action` and `activity`, with `events` (int),
-    `first` and `last` (timestamp[us, UTC]).
-    """  # noqa: D205 - one sentence
-    return (
-        _named(events, scope)
-        .group_by(*IDENTITY, *WHAT)
-        .agg(
-            nw.col("event_uid").n_unique().alias("events"),
-            nw.col("time").min().alias("first"),
-            nw.col("time").max().alias("last"),
-        )
-    )
+def did(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """What each identity did to what.
+
+    Args:
+        touches: see `rows`.
+
+    Returns:
+        One row for each identity, `resource`, `action` and `activity`: `events` (int), `first` and `last`
+        (timestamp[us, UTC]).
+    """
+    return touches.group_by(*IDENTITY, *WHAT).agg(nw.col("events").sum(), nw.col("first").min(), nw.col("last").max())
 
 
-def means(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
+def means(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """From where and with what each of these was done: distinct combinations."""
-    return _named(events, scope).select(*IDENTITY, *WHAT, *MEANS.values()).unique()
+    return touches.select(*IDENTITY, *WHAT, *MEANS.values()).unique()
 
 
 def sessions(events: nw.LazyFrame[Any], scope: Scope, gap: timedelta) -> nw.LazyFrame[Any]:
@@ -64,7 +64,7 @@ def sessions(events: nw.LazyFrame[Any], scope: Scope, gap: timedelta) -> nw.Lazy
         0 for each identity).
     """
     order = ("time", "event_uid")
-    once = scope.narrow(events).select(*IDENTITY, *order, *MEANS.values())
+    once = scope.narrow(events).select(*IDENTITY, *order, *SESSION_MEANS.values())
     before = once.with_columns(nw.col("time").shift(1).over(*IDENTITY, order_by=order).alias("before"))
     breaks = before.with_columns(
         nw.when(nw.col("time") - nw.col("before") > gap).then(1).otherwise(0).alias("breaks"),
@@ -84,7 +84,7 @@ def session_spans(numbered: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 def session_means(numbered: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """From where and with what the events of a session came: distinct combinations."""
-    return numbered.select(*IDENTITY, "session", *MEANS.values()).unique()
+    return numbered.select(*IDENTITY, "session", *SESSION_MEANS.values()).unique()
 
 
 def seen(events: nw.LazyFrame[Any], scope: Scope, window: Window, baseline: Window) -> nw.LazyFrame[Any]:
@@ -143,7 +143,7 @@ def session_rows(spans: pl.DataFrame, found: pl.DataFrame, directory: Directory,
     """
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-    rows = with_lists(tidy(spans), found, [*IDENTITY, "session"], MEANS).select(SESSION_COLUMNS)
+    rows = with_lists(tidy(spans), found, [*IDENTITY, "session"], SESSION_MEANS).select(SESSION_COLUMNS)
     keys = [directory.person(source, actor) for source, actor in rows.select("source", "actor").iter_rows()]
     who = pl.Series("who", keys, dtype=pl.String)
     apart = pl.when(who.is_null()).then(pl.concat_str("source", "tenant", "actor", separator="\x1f"))

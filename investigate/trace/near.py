@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
+from investigate.trace.scope import equal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -38,7 +40,7 @@ def candidates(events: nw.LazyFrame[Any], scope: Scope, column: str, name: str) 
     length = value.str.len_chars()
     like = value.str.starts_with(name[:half]) | value.str.ends_with(name[half:]) if half else length > 0
     about = (length >= size - _LONGER) & (length <= size + _LONGER)
-    fits = (like & about) | (value.str.to_lowercase() == name.lower())
+    fits = (like & about) | equal(column, [name])
     return rows.filter(fits).select(value.alias("value")).unique().sort("value").head(MOST_CANDIDATES)
 
 

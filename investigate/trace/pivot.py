@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
+from investigate.trace.scope import equal, loose
 from investigate.trace.shape import IDENTITY, fold, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import polars as pl
 
@@ -45,24 +47,38 @@ def addresses(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
     return scope.narrow(events).filter(~nw.col("src_ip").is_null()).select("src_ip").unique()
 
 
-def inside(values: Iterable[str], wanted: Network) -> list[str]:
-    """Those of some addresses that lie in a network, however they are written, sorted."""
-    found = []
-    for value in values:
-        one = network(value)
-        if one is not None and one.version == wanted.version and one.subnet_of(wanted):  # type: ignore[arg-type]
-            found.append(value)
-    return sorted(found)
+class Addresses:
+    """Some addresses, in the order of networks.
+
+    Args:
+        values: as events have them; what is none is left out.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        found = ((network(value), value) for value in values)
+        self._sorted = sorted((one.version, int(one.network_address), value) for one, value in found if one)
+
+    def inside(self, wanted: Network) -> list[str]:
+        """Those that lie in a network, however they are written, sorted."""
+        first, last = int(wanted.network_address), int(wanted.broadcast_address)
+        begin = bisect.bisect_left(self._sorted, (wanted.version, first))
+        end = bisect.bisect_left(self._sorted, (wanted.version, last + 1))
+        # What is itself a network lies inside only as a whole.
+        return sorted(value for _, _, value in self._sorted[begin:end] if _whole(value, wanted))
 
 
-def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str, near: Sequence[str] = ()) -> nw.LazyFrame[Any]:
+def _whole(value: str, wanted: Network) -> bool:
+    one = network(value)
+    return one is not None and one.prefixlen >= wanted.prefixlen
+
+
+def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str) -> nw.LazyFrame[Any]:
     """Where a value occurs and with whom.
 
     Args:
         events: canonical events.
         scope: the window.
-        value: any identifier; exact, but for an e-mail address, where upper and lower case are equal.
-        near: addresses that are meant by it, as events have them: all of a network.
+        value: any identifier; exact, but for an e-mail address, where the case of ASCII letters is equal.
 
     Returns:
         One row for each `field` (one of `FIELDS`), `value` as it stands there, source, tenant and actor: `events`
@@ -75,9 +91,7 @@ def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str, near: Sequence[st
         column = nw.col(field)
         wanted = column == value
         if field == "actor_email":
-            wanted = column.str.to_lowercase() == value.lower()
-        elif field == "src_ip" and near:
-            wanted = column.is_in(list(near))
+            wanted = equal(field, [value])
         rows = (touching if field == "resource" else narrowed).filter(wanted)
         found.append(rows.select(*IDENTITY, nw.lit(field).alias("field"), column.alias("value"), "event_uid", "time"))
     return (
@@ -88,6 +102,20 @@ def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str, near: Sequence[st
             nw.col("time").min().alias("first"),
             nw.col("time").max().alias("last"),
         )
+    )
+
+
+def met(touches: nw.LazyFrame[Any], field: str) -> nw.LazyFrame[Any]:
+    """With whom the values of a field occur in some touches; rows as `pivot` has them.
+
+    Args:
+        touches: see `rows`; those the values occur in.
+        field: one of `FIELDS` that touches have.
+    """
+    counts = nw.col("events" if field == "resource" else "share")
+    named = touches.with_columns(nw.lit(field).alias("field"), nw.col(field).alias("value"), counts.alias("counts"))
+    return named.group_by(*IDENTITY, "field", "value").agg(
+        nw.col("counts").sum().alias("events"), nw.col("first").min(), nw.col("last").max()
     )
 
 
@@ -105,23 +133,15 @@ def search(events: nw.LazyFrame[Any], scope: Scope, text: str) -> nw.LazyFrame[A
 
     The text is sought as it stands, and as JSON would write it. Reads every record in scope: a scan.
     """
-    wanted = nw.col("raw").str.contains(_loose(text))
+    wanted = nw.col("raw").str.contains(loose(text))
     for written in sorted({json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]} - {text}):
-        wanted = wanted | nw.col("raw").str.contains(_loose(written))
+        wanted = wanted | nw.col("raw").str.contains(loose(written))
     return scope.narrow(events).filter(wanted).select(*FOUND_COLUMNS)
 
 
 def search_rows(found: nw.LazyFrame[Any], most: int) -> nw.LazyFrame[Any]:
     """The first of them in time, ties by source, tenant and event; `most` and one more, which tells that it is cut."""
     return found.sort("time", "source", "tenant", "event_uid").head(most + 1)
-
-
-def _loose(text: str) -> str:
-    """A text as a regular expression in which only the case of ASCII letters does not matter, alike in all engines."""
-    return "".join(
-        f"[{sign.lower()}{sign.upper()}]" if sign.isascii() and sign.isalpha() else rf"\x{{{ord(sign):x}}}"
-        for sign in text
-    )
 
 
 def _plain(value: Network) -> Network:

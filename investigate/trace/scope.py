@@ -5,14 +5,20 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterable
 
     from investigate.events import Window
+
+_SINCE: Final = datetime(1900, 1, 1, tzinfo=UTC)
+"""Spark's classic client counts literals before 1582 by the Julian calendar; later ones are the same in all engines."""
+_LONGEST: Final = 1_000
+"""A regular expression of many more characters than these is refused by one engine or another."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Scope:
         patterns: resources in which `*` stands for any text, and everything else for itself.
         actors: events by one of these keys.
         keys: events by one of these pairs of source and actor, where an empty source is any; beside `actors`.
-        emails: events by someone with one of these e-mail addresses, in lower case; beside `actors`.
+        emails: events by someone with one of these e-mail addresses, the case of ASCII letters being equal; beside
+            `actors`.
         credentials: events made with one of these.
         src_ips: events that came from one of these.
         actions: the vendor's own words.
@@ -58,16 +65,43 @@ class Scope:
         """The events in scope by everything but their resources, each once."""
         if self.window:
             events = events.filter(within(self.window))
-        for column, values in (
-            ("credential", self.credentials),
-            ("activity", self.activities),
-            ("src_ip", self.src_ips),
-            ("action", self.actions),
-        ):
-            if values:
-                events = events.filter(nw.col(column).is_in(list(values)))
+        how = self._how()
+        return events.filter(*how) if how else events
+
+    def having(self, touches: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+        """The touches in scope by everything but the window."""
+        wanted = self._how()
+        wanted += [nw.col("resource").is_in(list(self.resources))] if self.resources else []
+        return touches.filter(*wanted) if wanted else touches
+
+    def key(self) -> tuple[str, tuple[str, ...]] | None:
+        """The column by which what is in scope can be looked up, and its values; None where it takes a search."""
+        if self.patterns or self.emails:
+            return None
+        if self.resources:
+            return "resource", self.resources
+        if self.actors or self.keys:
+            return "actor", tuple(sorted({*self.actors, *(actor for _, actor in self.keys)}))
+        return ("src_ip", self.src_ips) if self.src_ips else None
+
+    @property
+    def one_resource(self) -> bool:
+        """Whether an event can be in scope by one resource at most."""
+        return len(self.resources) == 1 and not self.patterns
+
+    def _how(self) -> list[nw.Expr]:
+        found = [
+            nw.col(column).is_in(list(values))
+            for column, values in (
+                ("credential", self.credentials),
+                ("activity", self.activities),
+                ("src_ip", self.src_ips),
+                ("action", self.actions),
+            )
+            if values
+        ]
         who = self._who()
-        return events.filter(_any(who)) if who else events
+        return [*found, _any(who)] if who else found
 
     def _who(self) -> list[nw.Expr]:
         found = [nw.col("actor").is_in(list(self.actors))] if self.actors else []
@@ -76,15 +110,23 @@ class Scope:
             found.append((nw.col("source") == source) & named if source else named)
         if self.emails:
             # Not null but false where there is none: null would hide that another way of naming the actor fits.
-            mail = nw.col("actor_email").str.to_lowercase().is_in(list(self.emails))
-            found.append(~nw.col("actor_email").is_null() & mail)
+            found.append(~nw.col("actor_email").is_null() & equal("actor_email", self.emails))
         return found
 
 
 def within(window: Window) -> nw.Expr:
     """Whether an event lies in a window; also by date, so that engines pass over whole partitions."""
-    start, end = window.start, window.end
-    return _days(start, end) & (nw.col("time") >= start) & (nw.col("time") < end)
+    return _days(window.start, window.end) & since(window.start) & before(window.end)
+
+
+def since(moment: datetime) -> nw.Expr:
+    """Whether an event happened at a moment, UTC, or later."""
+    return nw.col("time") >= moment if moment >= _SINCE else _distance() >= nw.lit(moment - _SINCE)
+
+
+def before(moment: datetime) -> nw.Expr:
+    """Whether an event happened before a moment, UTC."""
+    return nw.col("time") < moment if moment >= _SINCE else _distance() < nw.lit(moment - _SINCE)
 
 
 def pattern(glob: str) -> str:
@@ -92,8 +134,34 @@ def pattern(glob: str) -> str:
     return r"(?s)\A" + "".join(".*" if sign == "*" else rf"\x{{{ord(sign):x}}}" for sign in glob) + r"\z"
 
 
+def loose(text: str) -> str:
+    """A text as a regular expression in which only the case of ASCII letters does not matter, alike in all engines.
+
+    What is upper and lower case beyond ASCII, each engine knows by another version of Unicode: DuckDB makes a Turkish
+    `İ` an `i`, Spark and Polars do not.
+    """
+    return "".join(
+        f"[{sign.lower()}{sign.upper()}]" if sign.isascii() and sign.isalpha() else rf"\x{{{ord(sign):x}}}"
+        for sign in text
+    )
+
+
+def equal(column: str, values: Iterable[str]) -> nw.Expr:
+    """Whether a column holds one of some texts, the case of ASCII letters being equal; very long ones are exact."""
+    wanted = list(values)
+    short = "|".join(loose(value) for value in wanted if len(value) <= _LONGEST)
+    exact = nw.col(column).is_in(wanted)
+    return exact | nw.col(column).str.contains(rf"\A(?:{short})\z") if short else exact
+
+
+def _distance() -> nw.Expr:
+    return nw.col("time") - nw.lit(_SINCE)
+
+
 def _days(start: datetime, end: datetime) -> nw.Expr:
-    return (nw.col("date") >= start.date()) & (nw.col("date") <= end.date())
+    # Only so that whole partitions can be passed over: the time decides, also where there is no such bound.
+    until = nw.col("date") <= max(end, _SINCE).date()
+    return (nw.col("date") >= start.date()) & until if start >= _SINCE else until
 
 
 def _any(conditions: list[nw.Expr]) -> nw.Expr:

@@ -34,12 +34,14 @@ def with_lists(rows: pl.DataFrame, found: pl.DataFrame, keys: Sequence[str], fac
     """
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-    lists = (
-        tidy(found)
-        .group_by(keys)
-        .agg(pl.col(column).drop_nulls().unique().sort().alias(name) for name, column in facets.items())
-    )
-    return rows.join(lists, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
+    numbered = rows.with_row_index("number")
+    whose = tidy(found).join(numbered.select("number", *keys), on=list(keys), how="inner", nulls_equal=True)
+    for name, column in facets.items():
+        pairs = whose.select("number", pl.col(column).alias(name)).drop_nulls().unique().sort("number", name)
+        lists = pairs.group_by("number", maintain_order=True).agg(name)
+        numbered = numbered.join(lists, on="number", how="left", maintain_order="left")
+    empty = [pl.col(name).fill_null(pl.lit([], dtype=pl.List(pl.String))) for name in facets]
+    return numbered.drop("number").with_columns(*empty)
 
 
 def fold(frame: pl.DataFrame, directory: Directory, keys: Sequence[str] = ()) -> pl.DataFrame:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.people import Directory
+from investigate.trace.scope import before, since
 from investigate.trace.shape import IDENTITY, fold, tidy, with_lists
 
 if TYPE_CHECKING:
     import polars as pl
 
     from investigate.events import Window
-    from investigate.trace.scope import Scope
 
 FACETS: Final = {
     "activities": "activity",
     "actions": "action",
-    "resources": "touched",
+    "resources": "resource",
     "src_ips": "src_ip",
     "credentials": "credential",
 }
@@ -31,72 +31,65 @@ COLUMNS: Final = (
 PHASES: Final = ("before", "during", "after")
 
 
-def who_touched(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
-    """Identities that touched a resource in scope, most active first.
+def who_touched(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Identities, most active first.
 
     Args:
-        events: canonical events.
-        scope: what counts.
+        touches: see `rows`.
 
     Returns:
         One row for each source, tenant and actor: `actor_name`, `actor_email` and `actor_type` (string, the last in
         alphabetical order where they differ), `events` (int), `first` and `last` (timestamp[us, UTC]).
     """
     return (
-        scope.select(events)
-        .group_by(*IDENTITY)
+        touches.group_by(*IDENTITY)
         .agg(
             nw.col("actor_name").max(),
             nw.col("actor_email").max(),
             nw.col("actor_type").max(),
-            nw.col("event_uid").n_unique().alias("events"),
-            nw.col("time").min().alias("first"),
-            nw.col("time").max().alias("last"),
+            nw.col("share").sum().alias("events"),
+            nw.col("first").min(),
+            nw.col("last").max(),
         )
         .sort("events", "actor", "source", "tenant", descending=[True, False, False, False])
     )
 
 
-def facets(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
+def facets(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """With what, from where and on what each identity acted: distinct combinations of the columns of `FACETS`."""
-    return scope.select(events).select(*IDENTITY, *FACETS.values()).unique()
+    return touches.select(*IDENTITY, *FACETS.values()).unique()
 
 
-def matrix(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
+def matrix(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Identity by object.
 
     Returns:
-        One row for each source, tenant, actor and `resource` in scope: `events` (int), `first` and `last`
+        One row for each source, tenant, actor and `resource`: `events` (int), `first` and `last`
         (timestamp[us, UTC]).
     """
     return (
-        scope.select(events)
-        .filter(~nw.col("touched").is_null())
-        .group_by(*IDENTITY, "touched")
-        .agg(
-            nw.col("event_uid").n_unique().alias("events"),
-            nw.col("time").min().alias("first"),
-            nw.col("time").max().alias("last"),
-        )
-        .rename({"touched": "resource"})
+        touches.filter(~nw.col("resource").is_null())
+        .group_by(*IDENTITY, "resource")
+        .agg(nw.col("events").sum(), nw.col("first").min(), nw.col("last").max())
     )
 
 
-def phases(events: nw.LazyFrame[Any], scope: Scope, containment: Window) -> nw.LazyFrame[Any]:
+def phases(touches: nw.LazyFrame[Any], containment: Window) -> nw.LazyFrame[Any]:
     """How many events of each identity lie before, during and after a containment, which holds its start, not its end.
+
+    Args:
+        touches: one by one, of events.
+        containment: when; may be empty, an instant.
 
     Returns:
         One row for each source, tenant and actor: `before`, `during`, `after` (int).
     """
-    time = nw.col("time")
-    tests = (
-        time < containment.start,
-        (time >= containment.start) & (time < containment.end),
-        time >= containment.end,
-    )
-    flags = [nw.when(test).then(1).otherwise(0).alias(name) for name, test in zip(PHASES, tests, strict=True)]
-    once = scope.select(events).select(*IDENTITY, "event_uid", "time").unique()
-    return once.with_columns(*flags).group_by(*IDENTITY).agg(*(nw.col(name).sum() for name in PHASES))
+    start, end = containment.start, containment.end
+    tests = (before(start), since(start) & before(end), since(end))
+    share = nw.col("share")
+    flags = [nw.when(test).then(share).otherwise(0).alias(name) for name, test in zip(PHASES, tests, strict=True)]
+    timed = touches.with_columns(nw.col("first").alias("time"))
+    return timed.with_columns(*flags).group_by(*IDENTITY).agg(*(nw.col(name).sum() for name in PHASES))
 
 
 def assemble(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 
 import investigate
 from investigate.case.display import cell, html_table, text_table, visible
-from investigate.errors import CaseError, ContainerError, ProfileError, UsageError
+from investigate.errors import CaseError, ContainerError, LakeError, ProfileError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +114,28 @@ def test_a_log_that_breaks_off_does_not_cover_what_it_was_said_to(case: investig
     assert [gap.state for gap in acquired.coverage.gaps] == ["failed"]
 
 
+def test_a_log_of_which_nothing_could_be_read_covers_nothing(case: investigate.Case, tmp_path: Path) -> None:
+    path = log(tmp_path, record(1, eventTime=None), record(2, eventTime=None))
+    case.import_files(path, "cloudtrail", covers=("2026-11-01", "2026-11-02"))
+    assert case.coverage("2026-11-01", "2026-11-02")["state"].to_list() == ["failed"]
+
+
+def test_what_the_lake_refused_is_brought_to_its_end_by_the_next_try(
+    case: investigate.Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = log(tmp_path, record(1))
+
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("investigate.lake.staging.Staging.add", full)
+        with pytest.raises(LakeError, match="No space left"):
+            case.import_files(path, "cloudtrail")
+    done = case.import_files(path, "cloudtrail")
+    assert (done.resumed, done.counts.stored, len(list(case.ledger.entries()))) == (True, 1, 1)
+
+
 def test_a_profile_can_be_laid_over_in_the_case(case: investigate.Case, tmp_path: Path) -> None:
     toml = case.layout.toml
     toml.write_text(toml.read_text() + '\n[profiles.cloudtrail]\nactor = ["eventName"]\n')
@@ -195,7 +218,7 @@ def test_what_a_log_says_takes_no_effect_when_it_is_shown(case: investigate.Case
 
 def test_hidden_characters_are_written_out() -> None:
     assert visible("a\x1b[0m\u202eb\x00\n") == "a\\x1b[0m\\u202eb\\x00\\x0a"
-    assert visible("x" * 10, 5) == "xxxx…"
+    assert visible("x" * 10, 5) == "xxxxx… (10 characters)"
     assert cell(["a"] * 6) == "a, a, a, a, and 2 more"
 
 

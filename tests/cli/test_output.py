@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from rich.cells import cell_len
 
-from investigate.cli.output import to_json, write_csv
+from investigate.cli.output import write_csv
+from investigate.report.text import to_json
 
 from .conftest import run
 
@@ -162,5 +164,5 @@ def test_a_narrow_terminal_still_reads(filled: Filled, monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "80")
     shown = filled.run("who-touched", some_object(filled))
     table, coverage = shown.out.split("coverage  coderabbit/default", 1)
-    assert max(map(len, table.splitlines())) <= 80
+    assert max(map(cell_len, table.splitlines())) <= 80
     assert "complete" in coverage

@@ -59,6 +59,14 @@ def test_every_question_gives_rows_with_coverage_and_version_alike_on_both_engin
     assert filled.run(*asked, "--lake-version", "999").code == 2
 
 
+def test_spark_gives_the_rows_that_duckdb_gives(filled: Filled) -> None:
+    asked = ("who-touched", some_object(filled), "--format", "json")
+    found = filled.run(*asked, "--engine", "spark")
+    assert (found.code, found.data["rows"]) == (0, filled.run(*asked).data["rows"])
+    wrong = filled.run(*asked, "--engine", "spark=cluster:15002")
+    assert (wrong.code, wrong.err.splitlines()[1]) == (2, "Write spark=sc://host:port.")
+
+
 def test_tables_that_belong_to_an_answer_stand_beside_its_rows(filled: Filled) -> None:
     asked = commands(filled)
     assert filled.run(*asked["activity"], "--format", "json").data["sessions"]
@@ -91,14 +99,22 @@ def test_who_touched_by_pattern_rank_and_containment(filled: Filled) -> None:
     assert {row["after"] for row in ranked["rows"]} == {0}
     assert filled.run("who-touched", pattern, "--literal", "--format", "json").data["rows"] == []
     assert filled.run("who-touched").code == 2
+    start = filled.box.window[1]
+    during = filled.run("who-touched", pattern, "--contained", start, "--contained-to", end, "--format", "json").data
+    assert all((row["before"], row["during"], row["after"]) == (0, row["events"], 0) for row in during["rows"])
+    assert filled.run("who-touched", pattern, "--contained-to", end).code == 2
 
 
 def test_an_accepted_identity_counts_in_every_question(filled: Filled, tmp_path: Path) -> None:
     path = tmp_path / "case"
     shutil.copytree(filled.path, path)
     actor = busiest(filled)["actor"]
-    said = run("--case", str(path), "identities", "--accept", "Ann Ash", "devrev", actor, "--author", "inv")
+    said = run(
+        *("--case", str(path), "identities", "--accept", "Ann Ash", "devrev", actor),
+        *("--also", "coderabbit/Ann", "--author", "inv"),
+    )
     assert said.code == 0
+    assert len((path / "identities.csv").read_text().splitlines()) == 3
     rows = run("--case", str(path), "activity", "Ann Ash", "--format", "json").data["rows"]
     assert {row["actor"] for row in rows} == {"Ann Ash"}
     nobody = run("--case", str(path), "identities", "--accept", "Ann", "devrev", actor)

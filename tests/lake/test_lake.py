@@ -7,57 +7,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from investigate.errors import LakeError
-from investigate.events import event_schema, reject_schema
-from investigate.lake.lake import Lake, Written
+from investigate.events import event_schema
+from investigate.lake.lake import Lake
+
+from .made import NOON, commit, events, rejects, uids
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
-
-
-def events(*uids: str, days: int = 0, tenant: str = "acme") -> pa.Table:
-    time = NOON + timedelta(days=days)
-    rows = [
-        dict.fromkeys(event_schema().names)
-        | {"event_uid": uid, "time": time + timedelta(microseconds=number), "date": time.date(), "source": "devrev"}
-        | {"tenant": tenant, "actor": "ann", "actor_type": "user", "activity": "read", "outcome": "success"}
-        | {"resources": ["r"], "raw": "{}", "evidence": "0" * 64, "evidence_record": number}
-        for number, uid in enumerate(uids)
-    ]
-    return pa.Table.from_pylist(rows, schema=event_schema())
-
-
-def rejects(*places: int) -> pa.Table:
-    rows = [
-        {"source": "devrev", "reason": "no time", "excerpt": "{}", "evidence": "0" * 64, "evidence_record": place}
-        for place in places
-    ]
-    return pa.Table.from_pylist([row | {"acquisition": ""} for row in rows], schema=reject_schema())
-
-
-def commit(lake: Lake, acquisition: str, *tables: pa.Table, rejected: pa.Table | None = None) -> Written:
-    with lake.stage(acquisition) as staging:
-        for table in tables:
-            staging.add(table, reject_schema().empty_table())
-        if rejected is not None:
-            staging.add(event_schema().empty_table(), rejected)
-        return lake.commit(staging, acquisition, sum(table.num_rows for table in tables))
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
-def uids(lake: Lake) -> list[str]:
-    return sorted(lake.scan().select("event_uid").collect()["event_uid"].to_list())
 
 
 def test_a_commit_is_stored_counted_and_read_by_both_engines(lake: Lake) -> None:
@@ -127,7 +88,8 @@ def test_files_are_sorted_by_time_and_carry_statistics(lake: Lake) -> None:
     commit(lake, "a1", late, early)
     (path,) = lake.events.snapshot().files
     (row,) = lake.events.details()
-    assert pq.read_table(path, partitioning=None)["event_uid"].to_pylist() == ["a", "b"]
+    by_file = pl.read_parquet(path, storage_options=lake.events.storage.options, hive_partitioning=False)
+    assert by_file["event_uid"].to_list() == ["a", "b"]
     assert (row["num_records"], row["min.time"]) == (2, NOON - timedelta(hours=1))
 
 
@@ -145,10 +107,11 @@ def test_staging_leaves_nothing_behind(lake: Lake) -> None:
     assert lake.staged() == []
 
 
-def test_files_are_private(lake: Lake) -> None:
-    commit(lake, "a1", events("x"))
-    (path,) = (lake.events.path / "date=2026-11-03").iterdir()
-    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+def test_files_are_private(folder_lake: Lake) -> None:
+    commit(folder_lake, "a1", events("x"))
+    made = list(folder_lake.root.rglob("*"))
+    rights = {(path.is_dir(), path.stat().st_mode & 0o777) for path in made}
+    assert rights == {(True, 0o700), (False, 0o600)}
 
 
 def test_the_first_and_the_last_day_there_is_can_be_stored(lake: Lake) -> None:
@@ -159,3 +122,12 @@ def test_the_first_and_the_last_day_there_is_can_be_stored(lake: Lake) -> None:
     commit(lake, "a1", table)
     assert lake.scan().sort("time").select("time").collect()["time"].to_list() == times
     assert lake.scan().filter(pl.col("date") == times[1].date()).collect().height == 1
+
+
+@pytest.mark.parametrize("name", ["a#b", "a b"])
+def test_a_replay_finds_its_counts_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    lake = Lake(tmp_path / name / "lake")
+    first = commit(lake, "a1", events("x", "x", "y"))
+    commit(lake, "a2", events("z"))
+    again = commit(lake, "a1", events("x", "x", "y"))
+    assert (again.replayed, again.stored, again.duplicate) == (True, first.stored, first.duplicate)

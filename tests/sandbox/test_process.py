@@ -50,7 +50,7 @@ def test_nothing_is_left_behind(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     sandbox = start()
     children = descendants(sandbox.process.pid)
-    assert len(children) == 2  # rclone and its keeper
+    assert len(children) == 4  # two rclones and their keepers
     assert [path.name.startswith("investigate-sandbox-") for path in tmp_path.iterdir()] == [True]
     if isinstance(ending, signal.Signals):
         os.kill(sandbox.process.pid, ending)

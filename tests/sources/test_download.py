@@ -38,6 +38,7 @@ class Bucket:
     def __init__(self, body: bytes = BODY, etag: str = '"v1"') -> None:
         self.body, self.etag = body, etag
         self.cuts: dict[int, int] = {}
+        self.partial = 206
         self.ranges: list[str | None] = []
         self.before: Callable[[int], None] = lambda _: None
 
@@ -57,7 +58,7 @@ class Bucket:
         headers = {"ETag": self.etag, "x-amz-request-id": "req-1"}
         if wanted:
             headers["Content-Range"] = f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"
-        self._send(handler, 206 if wanted else 200, rest, headers, self.cuts.get(number))
+        self._send(handler, self.partial if wanted else 200, rest, headers, self.cuts.get(number))
 
     @staticmethod
     def _send(
@@ -113,6 +114,13 @@ def test_a_body_cut_half_way_is_continued(serve: Callable[..., str], store: Evid
     received = fetch(serve(bucket), store)
     assert kept(store, received) == BODY
     assert bucket.ranges == [None, "bytes=300000-", "bytes=400000-"]
+
+
+def test_a_part_under_the_status_of_the_whole_is_still_a_part(serve: Callable[..., str], store: EvidenceStore) -> None:
+    bucket = Bucket()
+    bucket.partial, bucket.cuts = 200, {0: 300_000}
+    received = fetch(serve(bucket), store)
+    assert (kept(store, received), bucket.ranges) == (BODY, [None, "bytes=300000-"])
 
 
 def test_what_a_failed_download_left_is_continued_by_the_next(serve: Callable[..., str], store: EvidenceStore) -> None:

@@ -1,7 +1,8 @@
-"""What the tests of all questions share: events, small random lakes, both engines, and persons as a model has them."""
+"""What the tests of all questions share: events, small random lakes, all engines, and persons as a model has them."""
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -10,22 +11,26 @@ import duckdb
 import narwhals as nw
 import polars as pl
 import pyarrow as pa
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from investigate.case import spark
 from investigate.events import Window, event_schema
 from investigate.trace import Directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-ENGINES = ("duckdb", "polars")
+ENGINES = ("duckdb", "polars", "spark")
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 Event = dict[str, Any]
 
-quick = settings(max_examples=15, deadline=None)
+_EXAMPLES = 15
+_SPARK_EXAMPLES = 4
+"""A query takes Spark half a second, however little there is to read: its few lakes are crowded ones."""
 
 
 def event(number: int, **given: Any) -> Event:
@@ -47,10 +52,54 @@ def reading(engine: str, events: list[Event]) -> Iterator[tuple[nw.LazyFrame[Any
         lazy = nw.from_native(pl.DataFrame(pl.from_arrow(table)).lazy())
         yield lazy, lambda *frames: pl.collect_all([frame.to_native() for frame in frames])
         return
+    if engine == "spark":
+        yield nw.from_native(_spark().createDataFrame(table)), _fetch
+        return
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         relation = nw.from_native(connection.from_arrow(table))
         yield relation, lambda *frames: [frame.to_native().pl() for frame in frames]
+
+
+@functools.cache
+def _spark() -> Any:
+    """The session that questions get, without what makes Spark fast on large lakes and slow on small ones."""
+    session = spark.session(None, 2**30).newSession()
+    for name in ("adaptive.enabled", "codegen.wholeStage"):
+        session.conf.set(f"spark.sql.{name}", "false")
+    session.conf.set("spark.sql.shuffle.partitions", "1")
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return session
+
+
+def _fetch(*frames: nw.LazyFrame[Any]) -> list[pl.DataFrame]:
+    return spark.fetch(_spark(), [frame.to_native() for frame in frames])
+
+
+def on_every_engine(examples: int = _EXAMPLES, **drawn: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """A property of a question, a test for each engine.
+
+    Args:
+        examples: how many each engine gets; Spark gets a few large ones.
+        drawn: the test's arguments besides `engine`.
+    """
+
+    def decorate(test: Callable[..., None]) -> Any:
+        @pytest.mark.parametrize("engine", ENGINES)
+        def on_engine(engine: str) -> None:
+            on_spark = engine == "spark"
+            chosen = drawn | {"lake": crowded} if on_spark and "lake" in drawn else drawn
+
+            @settings(max_examples=_SPARK_EXAMPLES if on_spark else examples, deadline=None)
+            @given(**chosen)
+            def holds(**values: Any) -> None:
+                test(engine=engine, **values)
+
+            holds()
+
+        return on_engine
+
+    return decorate
 
 
 few = st.sampled_from
@@ -59,25 +108,31 @@ instants = st.one_of(
     st.integers(0, 6).map(lambda s: START + timedelta(minutes=s * 20)),  # many at once
     st.integers(0, 6).map(lambda s: (START + timedelta(hours=s * 4)).astimezone(INDIA)),
 )
-lakes = st.lists(
-    st.builds(
-        dict,
-        time=instants,
-        actor=few(["ann", "bob", "Ann", "ünal", "unknown"]),
-        actor_name=few([None, "Ann", "Bob"]),
-        actor_email=few([None, "ann@acme.example", "Ann@Acme.example"]),
-        actor_type=few(["user", "bot", "service"]),
-        tenant=few(["acme", "other"]),
-        source=few(["devrev", "coderabbit"]),
-        activity=few(["read", "update", "delete"]),
-        action=few([None, "works.get", "works.delete"]),
-        src_ip=few([None, "192.0.2.1", "192.0.2.77", "2001:db8::1"]),
-        credential=few([None, "tok1", "tok2"]),
-        user_agent=few([None, "curl"]),
-        resources=st.lists(few(["ticket/47", "ticket/471", "account/1", "a*b", ""]), max_size=3, unique=True),
-    ),
-    max_size=25,
-).map(lambda rows: [event(number, **row) for number, row in enumerate(rows)])
+_rows = st.builds(
+    dict,
+    time=instants,
+    actor=few(["ann", "bob", "Ann", "ünal", "unknown"]),
+    actor_name=few([None, "Ann", "Bob"]),
+    actor_email=few([None, "ann@acme.example", "Ann@Acme.example"]),
+    actor_type=few(["user", "bot", "service"]),
+    tenant=few(["acme", "other"]),
+    source=few(["devrev", "coderabbit"]),
+    activity=few(["read", "update", "delete"]),
+    action=few([None, "works.get", "works.delete"]),
+    src_ip=few([None, "192.0.2.1", "192.0.2.77", "2001:db8::1"]),
+    credential=few([None, "tok1", "tok2"]),
+    user_agent=few([None, "curl"]),
+    resources=st.lists(few(["ticket/47", "ticket/471", "account/1", "a*b", ""]), max_size=3, unique=True),
+)
+
+
+def _lakes(least: int, most: int) -> st.SearchStrategy[list[Event]]:
+    rows = st.lists(_rows, min_size=least, max_size=most)
+    return rows.map(lambda found: [event(number, **row) for number, row in enumerate(found)])
+
+
+lakes = _lakes(0, 25)
+crowded = _lakes(12, 40)
 
 windows = st.tuples(st.integers(0, 20000), st.integers(0, 60000)).map(
     lambda ends: Window(START + timedelta(seconds=ends[0]), START + timedelta(seconds=sum(ends) + 1))

@@ -1,4 +1,4 @@
-"""What an identity did, in which sessions, and what of it was new: both engines against plain Python."""
+"""What an identity did, in which sessions, and what of it was new: all engines against plain Python."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
 
 from investigate.trace import Directory, Scope
 from investigate.trace import activity as trace
+from investigate.trace.rows import of_events
 
 from .lakes import (
     ENGINES,
@@ -23,7 +23,7 @@ from .lakes import (
     grouped,
     inside,
     lakes,
-    quick,
+    on_every_engine,
     reading,
     same,
     windows,
@@ -46,23 +46,21 @@ def sessions(engine: str, events: list[Event], gap: timedelta, directory: Direct
         return trace.session_rows(spans, used, directory, gap)
 
 
-@given(lake=lakes, window=windows, directory=directories)
-@quick
-def test_what_was_done_on_every_engine(lake: list[Event], window: Window, directory: Directory) -> None:
+@on_every_engine(lake=lakes, window=windows, directory=directories)
+def test_what_was_done_on_every_engine(engine: str, lake: list[Event], window: Window, directory: Directory) -> None:
     rows = [one for one in exploded(lake) if inside(window, one)]
     expected = []
     for face, members, key in grouped(directory, rows, *trace.WHAT):
         used = {name: distinct(members, column) for name, column in trace.MEANS.items()}
         expected.append(face | dict(zip(trace.WHAT, key, strict=True)) | extent(members) | used)
-    for engine in ENGINES:
-        with reading(engine, lake) as (frame, collect):
-            found = collect(trace.did(frame, Scope(window)), trace.means(frame, Scope(window)))
-            assert same(trace.activity_rows(*found, directory), expected)
+    with reading(engine, lake) as (frame, collect):
+        touches = of_events(frame, Scope(window))
+        found = collect(trace.did(touches), trace.means(touches))
+        assert same(trace.activity_rows(*found, directory), expected)
 
 
-@given(lake=lakes, gap=gaps, directory=directories)
-@quick
-def test_sessions_on_every_engine(lake: list[Event], gap: timedelta, directory: Directory) -> None:
+@on_every_engine(lake=lakes, gap=gaps, directory=directories)
+def test_sessions_on_every_engine(engine: str, lake: list[Event], gap: timedelta, directory: Directory) -> None:
     expected = []
     for face, members, _ in grouped(directory, lake):
         runs: list[list[Event]] = []
@@ -73,16 +71,16 @@ def test_sessions_on_every_engine(lake: list[Event], gap: timedelta, directory: 
                 runs.append([one])
         for number, run in enumerate(runs, 1):
             own = {name: face[name] for name in ("actor",)} | {"session": number} | extent(run)
-            own |= {name: distinct(run, column) for name, column in trace.MEANS.items()}
+            own |= {name: distinct(run, column) for name, column in trace.SESSION_MEANS.items()}
             expected.append(own)
-    for engine in ENGINES:
-        found = sessions(engine, lake, gap, directory).drop("source", "tenant", "aliases", strict=False)
-        assert same(found, expected)
+    found = sessions(engine, lake, gap, directory).drop("source", "tenant", "aliases", strict=False)
+    assert same(found, expected)
 
 
-@given(lake=lakes, window=windows, baseline=windows, directory=directories)
-@quick
-def test_first_seen_on_every_engine(lake: list[Event], window: Window, baseline: Window, directory: Directory) -> None:
+@on_every_engine(lake=lakes, window=windows, baseline=windows, directory=directories)
+def test_first_seen_on_every_engine(
+    engine: str, lake: list[Event], window: Window, baseline: Window, directory: Directory
+) -> None:
     rows: list[dict[str, Any]] = [
         one | {"kind": kind, "value": one[column]}
         for kind, column in trace.NEW.items()
@@ -94,10 +92,9 @@ def test_first_seen_on_every_engine(lake: list[Event], window: Window, baseline:
         for face, members, (kind, value) in grouped(directory, rows, "kind", "value")
         if not any(inside(baseline, one) for one in members)
     ]
-    for engine in ENGINES:
-        with reading(engine, lake) as (frame, collect):
-            (found,) = collect(trace.seen(frame, Scope(window), window, baseline))
-            assert same(trace.new_rows(found, directory), expected)
+    with reading(engine, lake) as (frame, collect):
+        (found,) = collect(trace.seen(frame, Scope(window), window, baseline))
+        assert same(trace.new_rows(found, directory), expected)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -1,4 +1,4 @@
-"""Two windows held against each other, on both engines and in plain Python."""
+"""Two windows held against each other, on all engines and in plain Python."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hypothesis import given
-
 from investigate.events import Window
 from investigate.trace import Directory, Scope
 from investigate.trace.compare import changes, compared
 
 from .lakes import (
-    ENGINES,
     START,
     directories,
     event,
@@ -23,7 +20,7 @@ from .lakes import (
     grouped,
     inside,
     lakes,
-    quick,
+    on_every_engine,
     reading,
     same,
     windows,
@@ -43,10 +40,9 @@ def ask(engine: str, events: list[Event], window: Window, baseline: Window, fact
         return changes(found, Directory(), window, baseline, factor)
 
 
-@given(lake=lakes, window=windows, baseline=windows, factor=few([1.5, 2.0, 3.0]), directory=directories)
-@quick
+@on_every_engine(lake=lakes, window=windows, baseline=windows, factor=few([1.5, 2.0, 3.0]), directory=directories)
 def test_changes_on_every_engine(
-    lake: list[Event], window: Window, baseline: Window, factor: float, directory: Directory
+    engine: str, lake: list[Event], window: Window, baseline: Window, factor: float, directory: Directory
 ) -> None:
     rows = [one for one in exploded(lake) if inside(window, one) or inside(baseline, one)]
     expected = []
@@ -59,11 +55,10 @@ def test_changes_on_every_engine(
         if change:
             times = extent(members) | {"events": now, "baseline_events": then}
             expected.append(face | {"change": change, "resource": resource, "action": action} | times)
-    for engine in ENGINES:
-        with reading(engine, lake) as (frame, collect):
-            (found,) = collect(compared(frame, Scope(window), window, baseline))
-        rated = changes(found, directory, window, baseline, factor)
-        assert same(rated.drop("per_day", "baseline_per_day"), expected)
+    with reading(engine, lake) as (frame, collect):
+        (found,) = collect(compared(frame, Scope(window), window, baseline))
+    rated = changes(found, directory, window, baseline, factor)
+    assert same(rated.drop("per_day", "baseline_per_day"), expected)
 
 
 def test_new_gone_changed_and_what_stayed_as_it_was() -> None:

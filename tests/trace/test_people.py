@@ -1,18 +1,17 @@
-"""Who is who: aliases that count, suggestions that do not yet, on both engines and in plain Python."""
+"""Who is who: aliases that count, suggestions that do not yet, on all engines and in plain Python."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
 
 from investigate.trace import Directory, Scope
 from investigate.trace.identities import apart, identity_rows
 from investigate.trace.near import candidates, closest
 from investigate.trace.people import MOST_ALIKE, known_actors, suggest
 
-from .lakes import ENGINES, directories, distinct, event, extent, grouped, lakes, quick, reading, same
+from .lakes import ENGINES, directories, distinct, event, extent, grouped, lakes, on_every_engine, reading, same
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,21 +25,19 @@ def known(engine: str, events: list[Event]) -> pl.DataFrame:
         return found
 
 
-@given(lake=lakes, directory=directories)
-@quick
-def test_identities_on_every_engine(lake: list[Event], directory: Directory) -> None:
+@on_every_engine(lake=lakes, directory=directories)
+def test_identities_on_every_engine(engine: str, lake: list[Event], directory: Directory) -> None:
     expected: list[dict[str, Any]] = []
     for face, members, _ in grouped(directory, lake):
         said = max(directory.said(one["source"], one["actor"]) for one in members)
         names = {"names": distinct(members, "actor_name"), "emails": distinct(members, "actor_email")}
         kind = max(one["actor_type"] for one in members)
         expected.append(face | names | extent(members) | {"actor_type": kind, "basis": said})
-    for engine in ENGINES:
-        rows = identity_rows(known(engine, lake), directory)
-        assert same(rows, expected)
-        people, machines = apart(rows)
-        assert set(people["actor_type"]) <= {"user"}
-        assert people.height + machines.height == len(expected)
+    rows = identity_rows(known(engine, lake), directory)
+    assert same(rows, expected)
+    people, machines = apart(rows)
+    assert set(people["actor_type"]) <= {"user"}
+    assert people.height + machines.height == len(expected)
 
 
 def suggested(events: list[Event], directory: Directory | None = None) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Events in order, with the gaps between them: both engines against plain Python."""
+"""Events in order, with the gaps between them: all engines against plain Python."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from investigate.trace import Directory, Scope
 from investigate.trace.timeline import COLUMNS, timeline, with_gaps
 
-from .lakes import ENGINES, START, directories, event, few, lakes, quick, reading, windows
+from .lakes import ENGINES, START, directories, event, few, lakes, on_every_engine, reading, windows
 from .test_touched import in_scope, scopes
 
 if TYPE_CHECKING:
@@ -32,21 +31,19 @@ def ask(engine: str, events: list[Event], scope: Scope, gaps: list[Any], directo
     return with_gaps(found.head(most), gaps, directory)
 
 
-@given(lake=lakes, scope=scopes, gaps=holes, directory=directories, most=few([1, 5, 100]))
-@quick
+@on_every_engine(lake=lakes, scope=scopes, gaps=holes, directory=directories, most=few([1, 5, 100]))
 def test_a_timeline_on_every_engine(
-    lake: list[Event], scope: Scope, gaps: list[Any], directory: Directory, most: int
+    engine: str, lake: list[Event], scope: Scope, gaps: list[Any], directory: Directory, most: int
 ) -> None:
     found = {one["event_uid"]: one for one in in_scope(lake, scope)}.values()
     rows: list[tuple[Any, ...]] = [(one["time"], 1, one["source"], one["tenant"], one["event_uid"]) for one in found]
     rows = sorted(rows)[:most]
     rows += [(start, 0, source, tenant, None) for start, _, source, tenant, _ in gaps]
     expected = sorted(rows, key=lambda row: (*row[:4], row[4] or ""))
-    for engine in ENGINES:
-        shown = ask(engine, lake, scope, gaps, directory, most)
-        order = shown.select("time", shown["kind"] == "event", "source", "tenant", "event_uid").rows()
-        assert [(row[0], int(row[1]), *row[2:]) for row in order] == expected
-        assert shown.columns == [*COLUMNS, *(["person"] if directory else [])]
+    shown = ask(engine, lake, scope, gaps, directory, most)
+    order = shown.select("time", shown["kind"] == "event", "source", "tenant", "event_uid").rows()
+    assert [(row[0], int(row[1]), *row[2:]) for row in order] == expected
+    assert shown.columns == [*COLUMNS, *(["person"] if directory else [])]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

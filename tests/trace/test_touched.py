@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from investigate.events import Window
 from investigate.trace import Directory, Scope, assemble, facets, who_touched
+from investigate.trace.rows import of_events
 from investigate.trace.touched import COLUMNS, FACETS, PHASES, by_exposure, matrix, matrix_rows, phases
 
 from .lakes import (
@@ -26,7 +26,7 @@ from .lakes import (
     grouped,
     inside,
     lakes,
-    quick,
+    on_every_engine,
     reading,
     same,
     windows,
@@ -42,7 +42,8 @@ NOBODY = Directory()
 
 def ask(engine: str, events: list[Event], scope: Scope, directory: Directory = NOBODY) -> pl.DataFrame:
     with reading(engine, events) as (frame, collect):
-        return assemble(*collect(who_touched(frame, scope), facets(frame, scope)), directory)
+        touches = of_events(frame, scope)
+        return assemble(*collect(who_touched(touches), facets(touches)), directory)
 
 
 def in_scope(events: list[Event], scope: Scope) -> list[Event]:
@@ -91,29 +92,28 @@ scopes = st.builds(
 )
 
 
-@given(lake=lakes, scope=scopes, directory=directories)
-@settings(max_examples=50, deadline=None)
-def test_every_engine_gives_what_a_plain_list_gives(lake: list[Event], scope: Scope, directory: Directory) -> None:
+@on_every_engine(examples=50, lake=lakes, scope=scopes, directory=directories)
+def test_every_engine_gives_what_a_plain_list_gives(
+    engine: str, lake: list[Event], scope: Scope, directory: Directory
+) -> None:
     expected = model(lake, scope, directory)
-    for engine in ENGINES:
-        assert ask(engine, lake, scope, directory).to_dicts() == expected
+    assert ask(engine, lake, scope, directory).to_dicts() == expected
 
 
-@given(lake=lakes, scope=scopes, directory=directories)
-@quick
-def test_the_matrix_has_every_identity_and_object(lake: list[Event], scope: Scope, directory: Directory) -> None:
+@on_every_engine(lake=lakes, scope=scopes, directory=directories)
+def test_the_matrix_has_every_identity_and_object(
+    engine: str, lake: list[Event], scope: Scope, directory: Directory
+) -> None:
     rows = [one for one in in_scope(lake, scope) if one["resource"] is not None]
     groups = grouped(directory, rows, "resource")
     expected = [face | {"resource": name} | extent(members) for face, members, (name,) in groups]
-    for engine in ENGINES:
-        with reading(engine, lake) as (frame, collect):
-            assert same(matrix_rows(*collect(matrix(frame, scope)), directory), expected)
+    with reading(engine, lake) as (frame, collect):
+        assert same(matrix_rows(*collect(matrix(of_events(frame, scope))), directory), expected)
 
 
-@given(lake=lakes, scope=scopes, containment=windows, directory=directories)
-@quick
+@on_every_engine(lake=lakes, scope=scopes, containment=windows, directory=directories)
 def test_before_during_and_after_a_containment(
-    lake: list[Event], scope: Scope, containment: Window, directory: Directory
+    engine: str, lake: list[Event], scope: Scope, containment: Window, directory: Directory
 ) -> None:
     expected = []
     for face, members, _ in grouped(directory, in_scope(lake, scope)):
@@ -121,13 +121,13 @@ def test_before_during_and_after_a_containment(
         before = sum(time < containment.start for time in times)
         after = sum(time >= containment.end for time in times)
         expected.append(face | dict(zip(PHASES, (before, len(times) - before - after, after), strict=True)))
-    for engine in ENGINES:
-        with reading(engine, lake) as (frame, collect):
-            lazy = who_touched(frame, scope), facets(frame, scope), phases(frame, scope, containment)
-            identities, found, split = collect(*lazy)
-        rows = assemble(identities, found, directory, split)
-        wanted = ["actor", "source", "tenant", *PHASES, *(["aliases"] if directory else [])]
-        assert same(rows.select(wanted), expected)
+    with reading(engine, lake) as (frame, collect):
+        touches = of_events(frame, scope)
+        lazy = who_touched(touches), facets(touches), phases(touches, containment)
+        identities, found, split = collect(*lazy)
+    rows = assemble(identities, found, directory, split)
+    wanted = ["actor", "source", "tenant", *PHASES, *(["aliases"] if directory else [])]
+    assert same(rows.select(wanted), expected)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -159,6 +159,26 @@ def test_in_a_pattern_only_the_star_has_a_meaning(engine: str) -> None:
     for pattern, fits in (("a.*", [0, 2]), ("a.[c]+(d)$*", [2]), ("a'; drop*", [3]), ("ä*", [4]), ("*", range(6))):
         answer = ask(engine, events, Scope(patterns=(pattern,)))
         assert sorted(answer["actor"]) == sorted(f"by {names[at]}" for at in fits)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_address_is_equal_in_the_case_of_ascii_letters_alone(engine: str) -> None:
+    written = ["IAN@x.example", "\u0130an@x.example", "\u0131an@x.example", "ÄΣ@x.example", "äς@x.example", None]
+    events = [event(number, actor=f"by {mail}", actor_email=mail) for number, mail in enumerate(written)]
+    answer = ask(engine, events, Scope(emails=("ian@x.example", "ÄΣ@X.example")))
+    assert sorted(answer["actor"]) == ["by IAN@x.example", "by ÄΣ@x.example"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_first_and_the_last_year_are_years_like_others(engine: str) -> None:
+    tick = timedelta(microseconds=1)
+    first, middle, last = (datetime(*day, tzinfo=UTC) for day in ((1, 1, 1), (1500, 3, 1), (9999, 12, 31)))
+    times = [first, first + tick, middle - tick, middle, last, datetime.max.replace(tzinfo=UTC)]
+    events = [event(number, time=time, resources=["r"]) for number, time in enumerate(times)]
+    asked = ((first, middle, times[:3]), (first + tick, last, times[1:4]), (middle, times[-1], times[3:5]))
+    for start, end, found in asked:
+        answer = ask(engine, events, Scope(Window(start, end)))
+        assert answer.select("events", "first", "last").row(0) == (len(found), found[0], found[-1])
 
 
 def test_exposure_is_objects_then_events_then_who_was_last() -> None:

@@ -1,0 +1,1 @@
+"""Audits: Sigma rules over the lake, what they found, and what of it is new."""

@@ -1,0 +1,190 @@
+"""Sigma's correlations, asked of the matches of single-event rules: how many, how many different, together, in order.
+
+A window of `timespan` ends at every match and slides with it, both ends included. Overlapping windows in which the
+condition holds are one episode; its events are the proof. An event without one of the group-by fields is in no group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionNOT,
+    CorrelationConditionOR,
+    SigmaCorrelationCondition,
+    SigmaCorrelationConditionOperator,
+    SigmaCorrelationRule,
+    SigmaCorrelationType,
+    SigmaExtendedCorrelationCondition,
+)
+
+from investigate.audit.matching import Untranslatable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from investigate.audit.ruleset import Rule
+
+_SECOND: Final = 1_000_000
+_OPERATORS: Final = {
+    SigmaCorrelationConditionOperator.LT: "<",
+    SigmaCorrelationConditionOperator.LTE: "<=",
+    SigmaCorrelationConditionOperator.GT: ">",
+    SigmaCorrelationConditionOperator.GTE: ">=",
+    SigmaCorrelationConditionOperator.EQ: "=",
+    SigmaCorrelationConditionOperator.NEQ: "<>",
+}
+_MEASURES: Final = {
+    SigmaCorrelationType.EVENT_COUNT: "count(*) OVER span",
+    SigmaCorrelationType.VALUE_COUNT: "count(DISTINCT value) OVER span",
+    SigmaCorrelationType.VALUE_SUM: "sum(TRY_CAST(value AS DOUBLE)) OVER span",
+    SigmaCorrelationType.VALUE_AVG: "avg(TRY_CAST(value AS DOUBLE)) OVER span",
+    SigmaCorrelationType.VALUE_MEDIAN: "median(TRY_CAST(value AS DOUBLE)) OVER span",
+    SigmaCorrelationType.TEMPORAL: "count(DISTINCT rule) OVER span",
+}
+_ALL: Final = 100
+"""Percent."""
+
+
+def check(rule: Rule) -> None:
+    """Whether a correlation can be asked.
+
+    Raises:
+        Untranslatable: it cannot.
+    """
+    sigma = _sigma(rule)
+    if not rule.refers:
+        raise Untranslatable("it refers to no rule")
+    if (rule.sigma.custom_attributes or {}).get("investigate") is not None:
+        raise Untranslatable("its attribute investigate belongs to a rule of single events")
+    if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED and _extended(sigma):
+        raise Untranslatable("rules in an order have no condition with and, or, not")
+    known = {one for ref in rule.refers for one in ref.names()}
+    odd = sorted({ref.reference for alias in sigma.aliases for ref in alias.mapping} - known)
+    if odd:
+        raise Untranslatable(f"its aliases speak of rules it does not refer to: {', '.join(odd)}")
+    _measure(sigma)
+
+
+def fields(rule: Rule) -> dict[str, list[str]]:
+    """The fields a correlation needs of the events of each rule it refers to, by the rule's id."""
+    sigma = _sigma(rule)
+    names = [*(sigma.group_by or ()), *_values(sigma)]
+    return {ref.id: [_aliased(sigma, name, ref) for name in names] for ref in rule.refers}
+
+
+def reach(rule: Rule) -> int:
+    """How far before its last event a rule looks, in microseconds; 0 of a rule of single events."""
+    if not isinstance(rule.sigma, SigmaCorrelationRule):
+        return 0
+    return rule.sigma.timespan.seconds * _SECOND + max((reach(ref) for ref in rule.refers), default=0)
+
+
+def group_names(rule: Rule) -> list[str]:
+    """What its events share."""
+    return list(_sigma(rule).group_by or ())
+
+
+def base(rule: Rule, numbers: Mapping[str, int], slots: Mapping[str, int]) -> str:
+    """The matches a correlation is about: those of `hits`, and `shared` (list of text) and `value`.
+
+    Args:
+        rule: the correlation.
+        numbers: the number in `hits` of each rule's id.
+        slots: the column `k…` of each field.
+    """
+    sigma = _sigma(rule)
+    parts = []
+    for ref in dict.fromkeys(rule.refers):
+        shared = [f"k{slots[_aliased(sigma, name, ref)]}" for name in sigma.group_by or ()]
+        values = [f"k{slots[_aliased(sigma, name, ref)]}" for name in _values(sigma)]
+        value = values[0] if len(values) == 1 else f"CAST([{', '.join(values)}] AS VARCHAR)" if values else "NULL"
+        some = " AND ".join([f"rule = {numbers[ref.id]}", *(f"{name} IS NOT NULL" for name in shared)])
+        parts.append(f"SELECT *, [{', '.join(shared)}]::VARCHAR[] AS shared, {value} AS value FROM hits WHERE {some}")
+    together = " UNION ALL ".join(parts)
+    if sigma.type is SigmaCorrelationType.EVENT_COUNT and len(parts) > 1:
+        return f"SELECT DISTINCT ON (source, tenant, event_uid) * FROM ({together})"
+    return together
+
+
+def triggers(rule: Rule, numbers: Mapping[str, int], table: str) -> str:
+    """The rows of `table`, made by `base`, at which the condition holds."""
+    sigma = _sigma(rule)
+    microseconds = sigma.timespan.seconds * _SECOND
+    if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED:
+        return _in_order(rule, numbers, table, microseconds)
+    span = f"PARTITION BY shared ORDER BY time RANGE BETWEEN to_microseconds({microseconds}) PRECEDING AND CURRENT ROW"
+    if isinstance(sigma.condition, SigmaExtendedCorrelationCondition):
+        called = {name: numbers[ref.id] for ref in rule.refers for name in ref.names()}
+        condition = _truth(sigma.condition.parsed, called)
+    else:
+        condition = f"{_measure(sigma)} {_OPERATORS[sigma.condition.op]} {int(sigma.condition.count)}"
+    return f"SELECT * FROM (SELECT *, {condition} AS holds FROM {table} WINDOW span AS ({span})) WHERE holds"
+
+
+def episodes(rule: Rule, table: str) -> str:
+    """From the triggers in `table`: `shared`, `begins`, `ends` of each run of windows that overlap."""
+    span = f"to_microseconds({_sigma(rule).timespan.seconds * _SECOND})"
+    return f"""
+SELECT shared, min(time) - {span} AS begins, max(time) AS ends FROM (
+  SELECT *, sum(begun) OVER (PARTITION BY shared ORDER BY time ROWS UNBOUNDED PRECEDING) AS episode FROM (
+    SELECT *, CASE WHEN time - lag(time) OVER (PARTITION BY shared ORDER BY time) <= {span} THEN 0 ELSE 1 END AS begun
+    FROM {table}))
+GROUP BY shared, episode"""
+
+
+def _in_order(rule: Rule, numbers: Mapping[str, int], table: str, microseconds: int) -> str:
+    """Each row knows the latest start of a chain of rules, in their order, that ends with it."""
+    order = [numbers[ref.id] for ref in rule.refers]
+    sql = f"SELECT *, CASE WHEN rule = {order[0]} THEN time END AS start0 FROM {table}"
+    before = "PARTITION BY shared ORDER BY time RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+    for at, number in enumerate(order[1:], 1):
+        latest = f"max(start{at - 1}) OVER ({before})"
+        sql = f"SELECT *, CASE WHEN rule = {number} THEN {latest} END AS start{at} FROM ({sql})"
+    return f"SELECT * FROM ({sql}) WHERE time - start{len(order) - 1} <= to_microseconds({microseconds})"
+
+
+def _measure(sigma: SigmaCorrelationRule) -> str:
+    if sigma.type is not SigmaCorrelationType.VALUE_PERCENTILE:
+        return _MEASURES.get(sigma.type, "")
+    percent = cast("SigmaCorrelationCondition", sigma.condition).percentile
+    if percent is None or not 0 <= percent <= _ALL:
+        raise Untranslatable("its percentile is none between 0 and 100")
+    return f"quantile_cont(TRY_CAST(value AS DOUBLE), {percent / _ALL}) OVER span"
+
+
+def _truth(node: Any, called: Mapping[str, int]) -> str:
+    """Whether matches of some rules are in the window and of others not."""
+    if isinstance(node, CorrelationConditionNOT):
+        return f"(NOT {_truth(node.args[0], called)})"
+    if isinstance(node, CorrelationConditionAND | CorrelationConditionOR):
+        token = " AND " if isinstance(node, CorrelationConditionAND) else " OR "
+        return f"({token.join(_truth(arg, called) for arg in node.args)})"
+    return f"bool_or(rule = {called[node.reference]}) OVER span"
+
+
+def _values(sigma: SigmaCorrelationRule) -> list[str]:
+    ref = sigma.condition.fieldref if isinstance(sigma.condition, SigmaCorrelationCondition) else None
+    return [ref] if isinstance(ref, str) else list(ref or ())
+
+
+def _aliased(sigma: SigmaCorrelationRule, name: str, ref: Rule) -> str:
+    for alias in sigma.aliases:
+        if alias.alias == name:
+            own = _first(field for one, field in alias.mapping.items() if one.reference in ref.names())
+            return own or name
+    return name
+
+
+def _first(values: Iterable[str]) -> str | None:
+    return next(iter(values), None)
+
+
+def _extended(sigma: SigmaCorrelationRule) -> bool:
+    return isinstance(sigma.condition, SigmaExtendedCorrelationCondition)
+
+
+def _sigma(rule: Rule) -> SigmaCorrelationRule:
+    return cast("SigmaCorrelationRule", rule.sigma)

@@ -1,0 +1,114 @@
+"""Sorted Parquet files as one sorted stream: as many rows of each in memory as fit, however large they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+MOST_FILES: Final = 128
+"""Are open at once; a process may have some 1,000."""
+_FEWEST_ROWS: Final = 16
+_PART: Final = 32
+"""Of the memory given, such a part may be taken by what is read ahead, and by a batch; measured, all of it is used."""
+_BUFFER: Final = 16 * 1024
+"""Bytes of each column that are read of a file at once."""
+
+
+def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) -> Iterator[pa.RecordBatch]:
+    """All rows of some files, sorted.
+
+    Args:
+        paths: each sorted by `order`; `MOST_FILES` at most.
+        order: columns; the first is never null.
+        rows: of a batch that is given, at most.
+        memory: bytes that all of it may take, about.
+    """
+    files = [pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) for path in paths]
+    try:
+        width = max(_width(file.metadata) for file in files)
+        room = max(_FEWEST_ROWS, memory // _PART // width)
+        share = max(_FEWEST_ROWS, room // len(files))
+        sources = [_Source(file.iter_batches(share, use_threads=False), order[0]) for file in files]
+        yield from _even(_ready(sources, [(name, "ascending") for name in order]), min(rows, room))
+    finally:
+        for file in files:
+            file.close()
+
+
+class _Source:
+    """The rows of a file that were read and not given yet."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], lead: str) -> None:
+        self._batches, self._lead = batches, lead
+        self.rows: pa.Table | None = None
+        self.ended = False
+        self.read()
+
+    def read(self) -> None:
+        """Read on; what is at hand stays."""
+        batch = next(self._batches, None)
+        if batch is None:
+            self.ended = True
+        else:
+            table = pa.Table.from_batches([batch])
+            self.rows = table if self.rows is None else pa.concat_tables([self.rows, table])
+
+    @property
+    def last(self) -> Any:
+        """The leading value of the last row at hand."""
+        assert self.rows is not None  # noqa: S101 - asked only while there are any
+        return self.rows[self._lead][-1]
+
+    def before(self, bound: Any) -> pa.Table | None:
+        """Take the rows whose leading value is below a bound; all where it is None."""
+        if self.rows is None:
+            return None
+        count = self.rows.num_rows
+        if bound is not None:
+            count = pc.sum(pc.less(self.rows[self._lead], bound)).as_py() or 0
+        taken, rest = self.rows.slice(0, count), self.rows.slice(count)
+        self.rows = rest if rest.num_rows else None
+        return taken if count else None
+
+
+def _ready(sources: list[_Source], order: list[tuple[str, str]]) -> Iterator[pa.Table]:
+    """Sorted rows, in parts none of which holds a row that belongs before an earlier part."""
+    while sources:
+        # No file that goes on holds a row below the last it has shown; of that very value it may hold more.
+        going = [source for source in sources if not source.ended]
+        bound = min((source.last for source in going), default=None, key=lambda value: value.as_py())
+        taken = [rows for source in sources if (rows := source.before(bound)) is not None]
+        if taken:
+            yield pa.concat_tables(taken).sort_by(order)
+        for source in going:
+            if source.rows is None or (bound is not None and source.last.equals(bound)):
+                source.read()
+        sources = [source for source in sources if source.rows is not None]
+
+
+def _even(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of one size, but for the last."""
+    held: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        held.append(table)
+        count += table.num_rows
+        while count >= rows:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, rows).combine_chunks().to_batches()[0]
+            held, count = [whole.slice(rows)], count - rows
+    if count:
+        yield pa.concat_tables(held).combine_chunks().to_batches()[0]
+
+
+def _width(metadata: pq.FileMetaData) -> int:
+    """Bytes of a row, about."""
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return max(1, int(size) // max(1, int(metadata.num_rows)))

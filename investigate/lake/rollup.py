@@ -1,0 +1,256 @@
+"""Keeps `touches` in step with the events: one commit later, from what was committed, so that a crash heals itself.
+
+The tables of its orders hold runs: files sorted as one, told apart by the folder they lie in. An acquisition adds a
+run; small runs are merged into it, so that a look-up opens few files however many acquisitions there were.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from investigate.errors import LakeError
+from investigate.lake import parquet
+from investigate.lake.scratch import Scratch
+from investigate.lake.sql import expose
+from investigate.lake.staging import cast
+from investigate.lake.table import Change
+from investigate.lake.touches import BY_RESOURCE, COLUMNS, ORDERS, kept, of_events, summed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import duckdb
+    from deltalake.transaction import AddAction
+
+    from investigate.lake.runs import Run, Runs
+    from investigate.lake.table import Snapshot, Table
+    from investigate.lake.touches import Order
+
+RUN: Final = 8_000_000
+"""Events of which one run is made at most: sorting them takes a bounded time and a bounded place on disk."""
+_BATCHES: Final = 8
+"""Row groups a file: a look-up reads the footer of one file, and of that one or two row groups."""
+_SMALL: Final = 200_000
+"""Runs of at most so many rows are merged with a new one whose days they share, so that a key is in one row."""
+_ALIKE: Final = 2
+"""Runs of at most so many times a new one's rows are like it ..."""
+_FEW: Final = 3
+"""... and from so many of them on are merged with it: each row is written again once for four times as many."""
+_TRIES: Final = 3
+
+
+class _Overtaken(Exception):
+    """Another writer has committed to an order since the work was planned."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is summed up, and what is already.
+
+    Attributes:
+        identity: of the commits.
+        version: of the events.
+        parts: files of the events, of which each part becomes a run.
+        runs: those that stay.
+        seen: the version of each order's table.
+    """
+
+    identity: str
+    version: int
+    parts: Sequence[Sequence[str]]
+    runs: Sequence[Run]
+    seen: Mapping[str, int]
+
+
+class Rollup:
+    """The roll-up of one lake's events.
+
+    Args:
+        events: the table it sums up.
+        orders: the runs of each of `ORDERS`, by name.
+        tables: all of the lake's, as its scratch folders know them.
+        scratch: where a writer of a name works.
+        memory: what its engine may use, in bytes.
+    """
+
+    def __init__(
+        self,
+        events: Table,
+        orders: Mapping[str, Runs],
+        tables: Sequence[Table],
+        scratch: Callable[[str], Path],
+        memory: int,
+    ) -> None:
+        self._events, self._tables, self._scratch, self._memory = events, tables, scratch, memory
+        self.orders = orders
+
+    def catch_up(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Sum up what was committed to the events since the last time; how many events that were.
+
+        Args:
+            progress: called with the events summed up so far and those there are.
+
+        Raises:
+            LakeError: it cannot be written; the events are not touched.
+        """
+        for _ in range(_TRIES):
+            snapshot = self._events.snapshot()
+            if snapshot.version < 0 or self.reached(snapshot.version):
+                return 0
+            try:
+                return self._sum(self._plan(snapshot, self._fresh(snapshot)), progress)
+            except _Overtaken:
+                continue
+        return 0  # others are at it; whoever reads meanwhile reads the events themselves
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Make it all anew from the events; how many events that were.
+
+        Args:
+            progress: see `catch_up`.
+
+        Raises:
+            LakeError: it cannot be written, or other writers are at it.
+        """
+        snapshot = self._events.snapshot()
+        if snapshot.version < 0:
+            return 0
+        try:
+            return self._sum(self._plan(snapshot, None), progress)
+        except _Overtaken:
+            raise LakeError("Another process is summing the events up.", "Try again when it is done.") from None
+
+    def reached(self, version: int) -> bool:
+        """Whether all orders sum up the events of this version."""
+        return all(runs.events_version == version for runs in self.orders.values())
+
+    def _fresh(self, snapshot: Snapshot) -> Sequence[str] | None:
+        """The files of the events that are not summed up yet; None where that cannot be told: all of them."""
+        mark = self.orders[BY_RESOURCE.name].events_version
+        if mark is None or mark > snapshot.version:
+            return None
+        try:
+            before = set(self._events.snapshot(mark).names)
+        except LakeError:
+            return None  # vacuumed meanwhile
+        if before <= set(snapshot.names):
+            return [name for name in snapshot.names if name not in before]
+        return None if self._events.stored_since(mark) else []  # compacted meanwhile
+
+    def _plan(self, snapshot: Snapshot, fresh: Sequence[str] | None) -> _Plan:
+        base = self.orders[BY_RESOURCE.name]
+        runs = [] if fresh is None else base.runs()
+        parts = _parts(sorted(snapshot.names if fresh is None else fresh), self._events.counts())
+        seen = {name: own.table.snapshot().version for name, own in self.orders.items()}
+        identity = f"touches-{snapshot.version}-{seen[BY_RESOURCE.name] + 1}"
+        return _Plan(identity, snapshot.version, parts, runs, seen)
+
+    def _sum(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
+        """Write the runs of a plan, and commit them to every order, `touches` last."""
+        counts = self._events.counts()
+        sizes = [sum(counts.get(name, 0) for name in part) for part in plan.parts]
+        added: dict[str, list[AddAction]] = {order.name: [] for order in ORDERS}
+        stay = {run.name: run for run in plan.runs}
+        token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
+        with Scratch(self._scratch(plan.identity), self._memory, self._tables) as scratch:
+            for number, part in enumerate(plan.parts):
+                merged = _merged(list(stay.values()), sizes[number], _days(part))
+                stay = {name: run for name, run in stay.items() if run not in merged}
+                with closing(scratch.engine(f"rows-{number}.duckdb")) as connection:
+                    self._gather(connection, part, merged)
+                    for order in ORDERS:
+                        name = f"{plan.identity}-{number:03}-{token}"
+                        added[order.name] += self._write(scratch, connection, order, name)
+                (scratch.folder / f"rows-{number}.duckdb").unlink()
+                if progress:
+                    progress(sum(sizes[: number + 1]), sum(sizes))
+            for order in reversed(ORDERS):
+                self._commit(self.orders[order.name], plan, stay, added[order.name])
+        for own in self.orders.values():
+            own.sweep()
+        return sum(sizes)
+
+    def _gather(self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run]) -> None:
+        """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it."""
+        base = self.orders[BY_RESOURCE.name]
+        expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in part])
+        query = of_events("fresh")
+        if merged:
+            files = base.files_of({run.name for run in merged})
+            expose(connection, "earlier", base.table, files)
+            query = summed([f"({query})", f"(SELECT {', '.join(COLUMNS)} FROM earlier)"])
+        connection.execute(f"CREATE TABLE rows AS {query}")
+
+    def _write(
+        self, scratch: Scratch, connection: duckdb.DuckDBPyConnection, order: Order, run: str
+    ) -> Iterator[AddAction]:
+        table = self.orders[order.name].table
+        rows = connection.sql(f"SELECT {kept(order)} FROM rows ORDER BY {', '.join(order.sort)}")
+        batches = cast(rows.to_arrow_reader(parquet.ROW_GROUP), order.schema)
+        for number, first in enumerate(batches):
+            rest = itertools.islice(batches, _BATCHES - 1)
+            yield scratch.put(table, f"{run}/{number:04}.parquet", itertools.chain([first], rest), {})
+
+    def _commit(self, own: Runs, plan: _Plan, stay: Mapping[str, Run], added: Sequence[AddAction]) -> None:
+        used = False
+
+        def change(snapshot: Snapshot) -> Change:
+            nonlocal used
+            if snapshot.version not in {plan.seen[own.order.name], -1, 0}:
+                raise _Overtaken
+            used = True
+            return Change(added, own.removal(snapshot, set(stay)), {"events_version": plan.version})
+
+        own.table.transact(plan.identity, change)
+        if not used:  # an earlier process had come so far with the same plan
+            own.table.storage.remove(action.path for action in added)
+
+
+def _parts(names: Sequence[str], counts: Mapping[str, int]) -> list[list[str]]:
+    """Files in the order of their days, in groups of which a run is made each; a day is never in two."""
+    parts: list[list[str]] = []
+    size = 0
+    for name in names:
+        rows = counts.get(name, 0)
+        same_day = bool(parts) and _day(parts[-1][-1]) == _day(name)
+        if not parts or (size + rows > RUN and not same_day):
+            parts.append([])
+            size = 0
+        parts[-1].append(name)
+        size += rows
+    return parts
+
+
+def _merged(runs: Sequence[Run], rows: int, days: tuple[date, date]) -> list[Run]:
+    """The runs that a new one of so many rows takes up: small ones that share its days, and those grown as many."""
+    taken: list[Run] = []
+
+    def take(group: Sequence[Run]) -> None:
+        nonlocal rows
+        for run in group:
+            if rows + run.rows <= RUN:
+                taken.append(run)
+                rows += run.rows
+
+    by_size = sorted(runs, key=lambda run: run.rows)
+    take([run for run in by_size if run.rows <= _SMALL and run.first <= days[1] and days[0] <= run.last])
+    while len(group := [run for run in by_size if run not in taken and run.rows <= _ALIKE * rows]) >= _FEW:
+        before = len(taken)
+        take(group)
+        if len(taken) == before:
+            break
+    return taken
+
+
+def _day(name: str) -> str:
+    return name.partition("/")[0].rpartition("=")[2]
+
+
+def _days(part: Sequence[str]) -> tuple[date, date]:
+    return date.fromisoformat(_day(part[0])), date.fromisoformat(_day(part[-1]))

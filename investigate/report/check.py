@@ -1,0 +1,223 @@
+"""A bundle checked on a machine that never saw the case: hashes, the ledger's chain, every record in its evidence.
+
+The file comes from elsewhere, so nothing in it is trusted: names must be those a bundle has, sizes have bounds, and
+what is unpacked goes, one file at a time, into a folder that is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from investigate.errors import ContainerError, EvidenceError
+from investigate.evidence import Ledger
+from investigate.evidence.chain import examine
+from investigate.report.archive import SUMS
+from investigate.report.bundle import EVENTS, FORM, LEDGER, MANIFEST, PAGE, README
+from investigate.report.proof import Proof
+from investigate.report.verdict import Checked, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from investigate.report.proof import Records
+
+_STORED: Final = re.compile(r"evidence/sha256/([0-9a-f]{2})/([0-9a-f]{64})((?:\.[a-z0-9]+)*)")
+_NAMES: Final = frozenset({README, MANIFEST, EVENTS, LEDGER, PAGE, SUMS})
+_LINE: Final = re.compile(r"([0-9a-f]{64}) \*([^\n\\]+)")
+_BLOCK: Final = 2**20
+_RATIO: Final = 200
+_RATIO_FROM: Final = 64 * 2**20
+_SMALL: Final = 256 * 2**20
+"""The most bytes of a member that is read whole: the manifest and the sums."""
+_MEMBERS: Final = 200_000
+_SEVERAL: Final = 2
+
+
+def check(path: Path, records: Records) -> Checked:
+    """Check a bundle.
+
+    Args:
+        path: of the zip.
+        records: cuts the records out of an evidence file.
+
+    Raises:
+        EvidenceError: it is no bundle: no zip, a zip with other names in it, or one that expands without end.
+    """
+    found = Checked()
+    try:
+        with path.open("rb") as stream:
+            found.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            with zipfile.ZipFile(stream) as archive, tempfile.TemporaryDirectory(prefix="investigate-") as folder:
+                _Check(archive, Path(folder), records, found).run(path.stat().st_size)
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be read: {error.strerror or error}.", "Name a bundle's file.") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
+        raise EvidenceError(
+            f"{path} is no sound zip: {error}.", "Get the bundle again from whoever made it."
+        ) from error
+    return found
+
+
+class _Check:
+    """One check."""
+
+    def __init__(self, archive: zipfile.ZipFile, folder: Path, records: Records, found: Checked) -> None:
+        self._archive, self._folder, self._records, self._found = archive, folder, records, found
+        self._infos: dict[str, zipfile.ZipInfo] = {}
+        self._manifest: dict[str, Any] = {}
+        self._unpacked = 0
+
+    def run(self, size: int) -> None:
+        """Everything, in order."""
+        self._insist_on_names(size)
+        sums = self._sums()
+        self._manifest = self._read_manifest()
+        self._hash(sums)
+        if LEDGER in self._infos:
+            self._ledger()
+        elif not self._found.redacted and self._head[0]:
+            self._found.fault("missing", LEDGER, "The ledger is missing.")
+        if EVENTS in self._infos:
+            self._events()
+
+    def _insist_on_names(self, size: int) -> None:
+        infos = self._archive.infolist()
+        if len(infos) > _MEMBERS:
+            raise EvidenceError(f"The zip has {len(infos):,} members, too many for a bundle.", _NO_BUNDLE)
+        for info in infos:
+            stored = _STORED.fullmatch(info.filename)
+            if info.filename not in _NAMES and not (stored and stored[1] == stored[2][:_SEVERAL]):
+                raise EvidenceError(f"The zip holds {info.filename[:200]!r}, which no bundle does.", _NO_BUNDLE)
+            if info.filename in self._infos:
+                raise EvidenceError(f"The zip holds {info.filename} twice.", _NO_BUNDLE)
+            if info.flag_bits & 1 or (info.external_attr >> 16) & 0o170000 not in {0, 0o100000}:
+                raise EvidenceError(f"{info.filename} in the zip is encrypted or no plain file.", _NO_BUNDLE)
+            if info.file_size > max(_RATIO_FROM, _RATIO * info.compress_size):
+                raise EvidenceError(f"{info.filename} in the zip expands without measure.", _NO_BUNDLE)
+            self._infos[info.filename] = info
+        if sum(info.compress_size for info in infos) > size:
+            raise EvidenceError("Members of the zip share their bytes.", _NO_BUNDLE)
+        if absent := sorted({MANIFEST, SUMS} - self._infos.keys()):
+            raise EvidenceError(f"The zip has no {absent[0]}.", _NO_BUNDLE)
+
+    def _sums(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for number, line in enumerate(self._small(SUMS).decode("utf-8", "replace").splitlines(), 1):
+            match = _LINE.fullmatch(line)
+            if match is None or match[2] in found:
+                self._found.fault("sums", SUMS, f"Line {number} of {SUMS} is none, or names a file twice.")
+            else:
+                found[match[2]] = match[1]
+        return found
+
+    def _read_manifest(self) -> dict[str, Any]:
+        try:
+            manifest = json.loads(self._small(MANIFEST))
+            if manifest["form"] != FORM:
+                raise EvidenceError(f"The bundle has another form: {str(manifest['form'])[:80]!r}.", _NEWER)
+            head = manifest["ledger"]
+            self._head = (int(head["lines"]), str(head["sha256"]))
+            self._listed = {str(one["sha256"]): bool(one["included"]) for one in manifest["evidence"]}
+            self._found.redacted = str(manifest["redacted"] or "")
+            return dict(manifest)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise EvidenceError(f"{MANIFEST} is none of ours: {error!r}.", _NO_BUNDLE) from error
+
+    def _hash(self, sums: dict[str, str]) -> None:
+        for name, info in self._infos.items():
+            if name == SUMS:
+                continue
+            digest, size = hashlib.sha256(), 0
+            with self._archive.open(info) as stream:
+                for block in _blocks(stream, info.file_size):
+                    digest.update(block)
+                    size += len(block)
+            self._found.files += 1
+            self._found.bytes += size
+            actual, stored = digest.hexdigest(), _STORED.fullmatch(name)
+            if name not in sums:
+                self._found.fault("unlisted", name, f"{name} is not in {SUMS}.")
+            elif sums[name] != actual:
+                self._found.fault("changed", name, f"{name} was changed: its SHA-256 is {actual}.")
+            elif stored and stored[2] != actual:
+                self._found.fault("wrong_name", name, f"{name} is not named by its SHA-256, which is {actual}.")
+        for name in sorted(sums.keys() - self._infos.keys()):
+            self._found.fault("missing", name, f"{name} is in {SUMS}, but not in the zip.")
+        present = {match[2] for name in self._infos if (match := _STORED.fullmatch(name))}
+        for sha256, included in self._listed.items():
+            if included and sha256 not in present:
+                self._found.fault("missing", sha256, f"The evidence {sha256} is in the manifest, but not in the zip.")
+
+    def _ledger(self) -> None:
+        path = self._unpack(LEDGER)
+        entries, self._found.lines, findings = examine(Ledger(path), self._head)
+        for one in findings:
+            self._found.faults.append(Fault(one.kind, one.where, one.message, one.severity))
+        recorded = {file.sha256 for entry in entries for file in entry.files}
+        for sha256 in sorted(self._listed.keys() - recorded):
+            self._found.fault("unrecorded", sha256, f"No line of the ledger names the evidence {sha256}.")
+        left_out = len(recorded - self._listed.keys())
+        if left_out:
+            message = f"{left_out:,} files the ledger names hold nothing in scope and are not in the bundle."
+            self._found.fault("left_out", LEDGER, message, "note")
+        path.unlink()
+
+    def _events(self) -> None:
+        files = {match[2]: name for name in self._infos if (match := _STORED.fullmatch(name))}
+        path = self._unpack(EVENTS)
+        with Proof(path, self._folder, self._found) as proof:
+            proof.counted(self._manifest.get("events"))
+            for sha256, source, count in proof.files():
+                if sha256 not in self._listed:
+                    message = f"{count:,} events name the evidence {sha256}, which is not listed."
+                    self._found.fault("unrecorded", sha256, message)
+                elif not self._found.redacted and sha256 not in files:
+                    message = f"{count:,} events name the evidence {sha256}, which is not here."
+                    self._found.fault("missing", sha256, message)
+                elif not self._found.redacted:
+                    evidence = self._unpack(files[sha256])
+                    proof.find(evidence, sha256, source, self._records, self._manifest)
+                    evidence.unlink()
+        path.unlink()
+
+    def _unpack(self, name: str) -> Path:
+        """A member in the temporary folder, under a name of ours."""
+        info = self._infos[name]
+        free = shutil.disk_usage(self._folder).free
+        if info.file_size > free:
+            raise EvidenceError(f"There is no room to unpack {name}, {info.file_size:,} bytes.", "Free some space.")
+        self._unpacked += 1
+        path = self._folder / f"{self._unpacked}"
+        with self._archive.open(info) as stream, path.open("wb") as out:
+            for block in _blocks(stream, info.file_size):
+                out.write(block)
+        return path
+
+    def _small(self, name: str) -> bytes:
+        info = self._infos[name]
+        if info.file_size > _SMALL:
+            raise EvidenceError(f"{name} has {info.file_size:,} bytes, too many.", _NO_BUNDLE)
+        with self._archive.open(info) as stream:
+            return b"".join(_blocks(stream, info.file_size))
+
+
+_NO_BUNDLE: Final = "Only what `investigate bundle` made can be checked."
+_NEWER: Final = "Check it with the version of investigate that made it."
+
+
+def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """What a member holds, and no more than it said."""
+    read = 0
+    while block := stream.read(_BLOCK):
+        read += len(block)
+        if read > size:
+            raise ContainerError("A member of the zip is longer than it says.", _NO_BUNDLE)
+        yield block

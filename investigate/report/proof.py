@@ -1,0 +1,116 @@
+"""Every event held against its evidence: the record it names, cut out of the file again, must be the one it has.
+
+Events and records both come in the order in which they lie in the file, so neither is ever held whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+
+import duckdb
+from duckdb import ColumnExpression, ConstantExpression
+
+from investigate.errors import InvestigateError
+from investigate.report.bundle import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from investigate.report.verdict import Checked
+
+    Records = Callable[[BinaryIO, int, str, dict[str, Any]], Iterator[tuple[str, int]]]
+    """Gives the records of an evidence file and their places: of a stream, its size, a profile, the manifest."""
+    Wanted = tuple[int | None, str | None, str | None]
+    """Place, id and record of an event."""
+
+_END: Final[Wanted] = (None, None, None)
+_BATCH: Final = 20_000
+
+
+class Proof:
+    """The events of a bundle; a context manager.
+
+    Args:
+        events: the Parquet file.
+        scratch: a folder to spill to.
+        found: where faults are noted.
+    """
+
+    def __init__(self, events: Path, scratch: Path, found: Checked) -> None:
+        self._found = found
+        self._connection = duckdb.connect(config={"temp_directory": str(scratch / "spill")})
+        self._connection.execute("SET enable_progress_bar = false")
+        try:
+            self._connection.read_parquet(str(events), hive_partitioning=False).create_view("events")
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0][:200]
+            found.fault("unreadable", EVENTS, f"The events cannot be read: {reason}")
+            self._connection.execute("CREATE VIEW events AS SELECT '' AS evidence, '' AS source WHERE false")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def files(self) -> list[tuple[str, str, int]]:
+        """The evidence files that events name, with their profile, and how many do."""
+        query = "SELECT coalesce(evidence, ''), coalesce(source, ''), count(*) FROM events GROUP BY ALL ORDER BY ALL"
+        return self._connection.execute(query).fetchall()
+
+    def counted(self, said: object) -> None:
+        """Count the events, and hold that against what the manifest says."""
+        self._found.events = sum(count for _, _, count in self.files())
+        if self._found.events != said:
+            message = f"The manifest says {said!r} events, the bundle has {self._found.events:,}."
+            self._found.fault("count", EVENTS, message)
+
+    def find(self, path: Path, sha256: str, source: str, records: Records, manifest: dict[str, Any]) -> None:
+        """Look for the records of all events of one evidence file, which lies at `path`."""
+        try:
+            wanted = self._wanted(sha256, source)
+            with path.open("rb") as stream:
+                self._walk(wanted, records(stream, path.stat().st_size, source, manifest), sha256)
+        except (InvestigateError, ValueError, duckdb.Error) as error:
+            reason = str(error).partition("\n")[0][:200]
+            message = f"The events of the evidence {sha256}, as {source[:80]}, cannot be compared: {reason}"
+            self._found.fault("unreadable", sha256, message)
+
+    def _walk(self, wanted: Iterator[Wanted], records: Iterator[tuple[str, int]], sha256: str) -> None:
+        """Go through events and records side by side."""
+        place, uid, raw = next(wanted, _END)
+        for record, at in records:
+            while place is not None and place < at:
+                self._lost(sha256, place, uid)
+                place, uid, raw = next(wanted, _END)
+            while place == at:
+                self._compare(raw == record, sha256, at, uid)
+                place, uid, raw = next(wanted, _END)
+            if place is None:
+                return
+        while place is not None:
+            self._lost(sha256, place, uid)
+            place, uid, raw = next(wanted, _END)
+
+    def _compare(self, same: bool, sha256: str, at: int, uid: str | None) -> None:
+        if same:
+            self._found.records += 1
+        else:
+            message = f"Event {uid} is not what record {at} of the evidence {sha256} says."
+            self._found.fault("record_changed", str(uid), message)
+
+    def _lost(self, sha256: str, place: int, uid: str | None) -> None:
+        message = f"The evidence {sha256} has no record {place}, which event {uid} names."
+        self._found.fault("record_missing", str(uid), message)
+
+    def _wanted(self, sha256: str, source: str) -> Iterator[Wanted]:
+        own = (ColumnExpression("evidence") == ConstantExpression(sha256)) & (
+            ColumnExpression("source") == ConstantExpression(source)
+        )
+        found = self._connection.query("FROM events").filter(own).select("evidence_record", "event_uid", "raw")
+        for batch in found.order("evidence_record, event_uid").to_arrow_reader(_BATCH):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -1,0 +1,86 @@
+"""From a scope to conditions on events: what the question is about, and what was pointed at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from investigate.case import inspection
+from investigate.case.coverage import Coverage
+from investigate.case.reading import Reading
+from investigate.events import iso
+from investigate.widgets import rows
+from investigate.widgets.where import Where, by, naming, within
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from investigate.case.case import Case
+    from investigate.events import Window
+    from investigate.widgets.scope import Chosen
+
+
+def window(case: Case, chosen: Chosen) -> Window:
+    """The window that is looked at: of the case's coverage, what start and end leave."""
+    return case.window(chosen.start, chosen.end)
+
+
+def question(case: Case, chosen: Chosen, *, objects: bool = True) -> Where:
+    """Window, sources, activities and, unless it is not `objects`, the affected objects."""
+    where = Where()
+    within(where, window(case, chosen))
+    where.among("source", chosen.sources)
+    where.among("activity", chosen.activities)
+    if objects:
+        naming(where, chosen.objects)
+    return where
+
+
+def selection(case: Case, chosen: Chosen) -> Where:
+    """What was pointed at in the answer; its names for values are others than those of `question`."""
+    where = Where(prefix="s")
+    if chosen.brush:
+        within(where, chosen.brush)
+    if chosen.only:
+        # Not `naming`: what was pointed at is one object, whose name may well have a `*` in it.
+        where.add(f"list_contains(resources, {where.bind(chosen.only)})")
+    if chosen.identities:
+        by(where, *people(case, chosen.identities))
+    where.among("credential", chosen.credentials)
+    where.among("src_ip", chosen.src_ips)
+    return where
+
+
+def people(case: Case, names: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Names of identities as pairs of source and actor, and as e-mail addresses; of a person, all aliases."""
+    with Reading(case, "duckdb") as reading:
+        keys = reading.directory().expand(names)
+    return tuple(keys), tuple(name.lower() for name in names if "@" in name)
+
+
+def coverage(case: Case, chosen: Chosen) -> Coverage:
+    """How much of the window was collected, by every source the case knows, or by those that are looked at."""
+    known = inspection.known(case, window(case, chosen))
+    if not chosen.sources:
+        return known
+    wanted = tuple(one for one in known.sources if one[0] in chosen.sources)
+    gaps = tuple(gap for gap in known.gaps if gap.source is None or gap.source in chosen.sources)
+    return Coverage(known.window, gaps, wanted)
+
+
+def ends(chosen: Chosen) -> dict[str, str | None]:
+    """`start` and `end` of a choice, as a call names them."""
+    return {"start": iso(chosen.start) if chosen.start else None, "end": iso(chosen.end) if chosen.end else None}
+
+
+def in_sql(query: str, where: Where) -> str:
+    """Python that runs a query with the values its conditions are bound to."""
+    bound = "".join(f"\n    {name!r}: {rows.literal(value)!r}," for name, value in where.values.items())
+    # Nothing of a log stands in the query: columns are the schema's, values are bound.
+    return f'case.sql(\n    """\n{query}\n""",\n    {{{bound}\n    }},\n)'
+
+
+def call(function: str, *arguments: Any, **named: Any) -> str:
+    """Python that calls a method of `case`; what is empty is left out."""
+    given = [repr(one) for one in arguments]
+    given += [f"{name}={value!r}" for name, value in named.items() if value not in (None, "", (), [], {})]
+    return f"case.{function}({', '.join(given)})"

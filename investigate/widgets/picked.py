@@ -1,0 +1,170 @@
+"""`Shelf`: one engine for all widgets of a case, and tables of events picked from the lake that they share.
+
+A pick is made by one pass over the lake; ranking, matrix, timeline and grid then read the small table, each from a seat
+of its own. A pick too large for a table stays a condition on the lake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from investigate.case import inspection
+from investigate.errors import LakeError
+from investigate.events import COLUMNS
+from investigate.lake.sql import file_list
+from investigate.widgets.where import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from investigate.case.case import Case
+
+MOST: Final = 250_000
+"""Events a pick may hold as a table."""
+LAKE: Final = "located"
+"""The view of all events with their place in the lake's files."""
+PLACE: Final = ("filename", "file_row_number")
+"""Where in the snapshot a row stands: its file, and its number in that file."""
+TIES: Final = ("file_index", "file_row_number")
+"""What has the same order in every query; a file's number itself differs: files that are passed over do not count."""
+NARROW: Final = tuple(name for name in COLUMNS if name != "raw")
+_numbers: Final = count(1)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Some events.
+
+    Attributes:
+        table: a table that holds exactly them, without `raw`; or the view of the whole lake.
+        where: what still has to be asked of `table`; of a table of their own, nothing.
+        version: the lake's, when they were picked.
+    """
+
+    table: str
+    where: Where
+    version: int
+
+    @property
+    def held(self) -> bool:
+        """Whether they have a table of their own."""
+        return self.table != LAKE
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One view's place at the shelf: a cursor of its own, on one version of the lake.
+
+    Attributes:
+        cursor: used by this view alone, by one thread at a time.
+        version: of the lake.
+        files: of that version; a page names one by its number here.
+    """
+
+    cursor: duckdb.DuckDBPyConnection
+    version: int
+    files: tuple[str, ...]
+
+    def rows(self, query: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The rows of a query of this package's own.
+
+        Raises:
+            LakeError: it failed, or was interrupted.
+        """
+        try:
+            return list(self.cursor.sql(query, params=values or None).to_arrow_table().to_pylist())
+        except duckdb.Error as error:
+            raise _failed(error) from error
+
+    def batches(self, query: str, values: dict[str, Any], size: int) -> Iterator[pa.RecordBatch]:
+        """The same as `rows`, as batches of Arrow of at most `size` rows, one after another."""
+        try:
+            yield from self.cursor.sql(query, params=values or None).to_arrow_reader(size)
+        except duckdb.Error as error:
+            raise _failed(error) from error
+
+    def run(self, statement: str, values: dict[str, Any] | None = None) -> None:
+        """Run a statement of this package's own; see `rows`."""
+        try:
+            self.cursor.execute(statement, values or None)
+        except duckdb.Error as error:
+            raise _failed(error) from error
+
+    def count(self, table: str, where: Where) -> int:
+        """How many rows of a table meet some conditions."""
+        return int(self.rows(f"SELECT count(*) AS n FROM {table} WHERE {where.sql}", where.values)[0]["n"])
+
+    def pick(self, where: Where, of: Pick | None = None) -> Pick:
+        """The events that meet some conditions.
+
+        Args:
+            where: what to ask.
+            of: only among these, which have a table; None: of the whole lake.
+        """
+        source = of.table if of else LAKE
+        # Counting costs next to nothing, but where it has to read lists: then the table is tried at once.
+        if "resources" not in where.sql and self.count(source, where) > MOST:
+            return Pick(LAKE, where, self.version)
+        name = f"picked_{next(_numbers)}"
+        columns = ", ".join((*NARROW, *PLACE, "file_index"))
+        self.run(
+            f"CREATE TABLE {name} AS SELECT {columns} FROM {source} WHERE {where.sql} LIMIT {MOST + 1}", where.values
+        )
+        pick = Pick(name, Where(), self.version)
+        if self.count(name, pick.where) <= MOST:
+            return pick
+        self.drop(pick)
+        return Pick(LAKE, where, self.version)
+
+    def drop(self, pick: Pick) -> None:
+        """Give back what a pick of this version holds."""
+        if pick.held and pick.version == self.version:
+            self.run(f"DROP TABLE IF EXISTS {pick.table}")
+
+
+class Shelf:
+    """The engine of a desk.
+
+    Args:
+        case: whose lake.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._lock = RLock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._version = -2
+        self._files: tuple[str, ...] = ()
+
+    def seat(self, old: Seat | None = None) -> Seat:
+        """A seat on the newest version of the lake: the old one, as long as it is that."""
+        newest = inspection.lake_version(self._case)
+        if old is not None and old.version == newest:
+            return old
+        with self._lock:
+            if self._connection is None or newest != self._version:
+                self._open(newest)
+            assert self._connection is not None  # noqa: S101 - it was just opened
+            return Seat(self._connection.cursor(), self._version, self._files)
+
+    def _open(self, version: int) -> None:
+        files = self._case.lake.events.snapshot(version).files
+        connection = self._case.lake.connect(version)
+        nowhere = "(SELECT *, '' AS filename, 0 AS file_index, 0 AS file_row_number FROM events)"
+        columns = ", ".join((*COLUMNS, *PLACE, "file_index"))
+        connection.execute(f"CREATE VIEW {LAKE} AS SELECT {columns} FROM {file_list(files) if files else nowhere}")
+        self._connection, self._version, self._files = connection, version, files
+
+
+def _failed(error: duckdb.Error) -> LakeError:
+    first = str(error).partition("\n")[0][:300]
+    if isinstance(error, duckdb.InterruptException):
+        return LakeError("The query was stopped.", "Ask again.")
+    return LakeError(f"The query failed: {first}", "Narrow the window, or give the case more memory in case.toml.")

@@ -1,0 +1,151 @@
+"""Correlations: examples a reader must understand, and random logs against a count by hand."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from investigate.audit.ruleset import load
+
+from .made import Event, event, rule, scan, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MINUTE = timedelta(minutes=1)
+A, B, C = (rule({"s": {"action": name}, "condition": "s"}, name=name) for name in "abc")
+
+
+def correlation(kind: str, names: list[str], condition: Any = None, span: str = "10m", **more: Any) -> Event:
+    inner = {"type": kind, "rules": names, "timespan": span, "group-by": ["actor"], **more}
+    return {
+        "title": "c",
+        "correlation": inner if condition is None else {**inner, "condition": condition},
+        "level": "high",
+    }
+
+
+def acts(*steps: tuple[float, str], **more: Any) -> list[Event]:
+    return [event(minutes * MINUTE, action=name, **more) for minutes, name in steps]
+
+
+def found(folder: Path, events: list[Event], *documents: Event) -> list[tuple[str, int]]:
+    """Actor and number of events of each finding of the correlation."""
+    rules = written(folder, *documents)
+    assert rules.untranslated == ()
+    return [(one.actor, one.events) for one in scan(events, rules).findings if one.title == "c"]
+
+
+def test_a_count_is_over_any_window_both_ends_included(tmp_path: Path) -> None:
+    counted = correlation("event_count", ["a"], {"gte": 3})
+    assert found(tmp_path, acts((0, "a"), (5, "a"), (10, "a"), (9, "b")), A, B, counted) == [("ann", 3)]
+    assert found(tmp_path, acts((0, "a"), (5, "a"), (10.01, "a")), A, B, counted) == []
+    both = [*acts((0, "a"), (1, "a")), *acts((2, "a"), actor="ben")]
+    assert found(tmp_path, both, A, B, counted) == []
+
+
+def test_windows_that_overlap_are_one_episode_with_all_its_events(tmp_path: Path) -> None:
+    counted = correlation("event_count", ["a"], {"gt": 1})
+    events = acts((0, "a"), (6, "a"), (12, "a"), (60, "a"), (200, "a"), (201, "a"))
+    assert found(tmp_path, events, A, counted) == [("ann", 5)]
+
+
+def test_values_are_counted_once_and_null_never(tmp_path: Path) -> None:
+    counted = correlation("value_count", ["a"], {"field": "src_ip", "gte": 2})
+    same = acts(*((at, "a") for at in range(5)), src_ip="10.0.0.1")
+    assert found(tmp_path, [*same, *acts((3, "a"))], A, counted) == []
+    assert found(tmp_path, [*same, *acts((3, "a"), src_ip="10.0.0.2")], A, counted) == [("ann", 6)]
+
+
+def test_rules_together_and_rules_in_order(tmp_path: Path) -> None:
+    backwards = acts((0, "b"), (3, "a"))
+    assert found(tmp_path, backwards, A, B, correlation("temporal", ["a", "b"])) == [("ann", 2)]
+    assert found(tmp_path, backwards, A, B, correlation("temporal_ordered", ["a", "b"])) == []
+    ordered = correlation("temporal_ordered", ["a", "b", "c"])
+    assert found(tmp_path, acts((0, "a"), (2, "a"), (8, "b"), (12, "c")), A, B, C, ordered) == [("ann", 3)]
+    assert found(tmp_path, acts((0, "a"), (8, "b"), (12, "c")), A, B, C, ordered) == []
+
+
+def test_a_condition_may_say_and_or_not(tmp_path: Path) -> None:
+    only = correlation("temporal", ["a", "b", "c"], "a and (b or not c)")
+    assert found(tmp_path, acts((0, "a")), A, B, C, only) == [("ann", 1)]
+    assert found(tmp_path, acts((0, "c"), (1, "a")), A, B, C, only) == []
+    assert found(tmp_path, acts((0, "c"), (1, "b"), (2, "a")), A, B, C, only) == [("ann", 3)]
+
+
+def test_aliases_bring_fields_of_different_names_together(tmp_path: Path) -> None:
+    paired = correlation("temporal", ["a", "b"], aliases={"who": {"a": "actor", "b": "deep.user"}})
+    paired["correlation"]["group-by"] = ["who"]
+    events = [*acts((0, "a")), event(MINUTE, {"deep": {"user": "ann"}}, action="b", actor="root")]
+    assert found(tmp_path, events, A, B, paired) == [("", 2)]
+    other = [*acts((0, "a")), event(MINUTE, {"deep": {"user": "ben"}}, action="b", actor="root")]
+    assert found(tmp_path, other, A, B, paired) == []
+
+
+def test_a_correlation_of_correlations(tmp_path: Path) -> None:
+    burst = {**correlation("event_count", ["a"], {"gte": 2}), "name": "burst", "title": "burst"}
+    then = correlation("temporal_ordered", ["burst", "b"], span="1h")
+    assert found(tmp_path, acts((0, "a"), (1, "a"), (30, "b")), A, B, burst, then) == [("ann", 2)]
+    assert found(tmp_path, acts((0, "a"), (30, "b")), A, B, burst, then) == []
+
+
+def test_what_serves_a_correlation_is_reported_only_where_that_says_so(tmp_path: Path) -> None:
+    quiet, loud = (correlation("event_count", ["a"], {"gte": 9}, generate=generate) for generate in (False, True))
+    assert scan(acts((0, "a")), written(tmp_path, A, quiet)).findings == []
+    assert [one.title for one in scan(acts((0, "a")), written(tmp_path, A, loud)).findings] == ["t"]
+
+
+def test_numbers_are_summed(tmp_path: Path) -> None:
+    sums = correlation("value_sum", ["a"], {"field": "size", "gt": 10})
+    events = [event(at * MINUTE, {"size": size}, action="a") for at, size in enumerate((4, "5", 2))]
+    assert found(tmp_path, events, A, sums) == [("ann", 3)]
+    assert found(tmp_path, events[:2], A, sums) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (correlation("event_count", ["nobody"], {"gte": 1}), "nobody"),
+        (correlation("temporal_ordered", ["a", "b"], "a and b"), "order"),
+        (correlation("event_count", ["a"], {"gte": 1}, aliases={"x": {"zz": "actor"}}), "zz"),
+        (correlation("value_percentile", ["a"], {"field": "size", "gt": 1}), "percentile"),
+    ],
+)
+def test_what_cannot_be_asked_is_listed_with_its_reason(tmp_path: Path, document: Event, reason: str) -> None:
+    (left,) = written(tmp_path, A, B, document).untranslated
+    assert reason in left.reason
+
+
+steps = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("ab"), st.sampled_from(["ann", "ben"])), max_size=12)
+
+
+@settings(max_examples=12, deadline=None)
+@given(steps)
+def test_counting_by_hand_comes_to_the_same(tmp_path_factory: Any, given_steps: list[tuple[int, str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("rules")
+    kinds = (
+        correlation("event_count", ["a", "b"], {"gte": 3}),
+        correlation("temporal", ["a", "b"]),
+        correlation("temporal_ordered", ["a", "b"]),
+    )
+    events = [event(at * MINUTE, action=name, actor=actor) for at, name, actor in given_steps]
+    for at, kind in enumerate(kinds):
+        rules = written(folder, A, B, kind, name=f"{at}.yml")
+        expected = sorted({actor for _, _, actor in given_steps if _by_hand(kind, given_steps, actor)})
+        assert sorted(one.actor for one in scan(events, rules).findings) == expected
+    assert len(load([folder], shipped=False)) > 0
+
+
+def _by_hand(document: Event, given_steps: list[tuple[int, str, str]], actor: str) -> bool:
+    own = [(at, name) for at, name, who in given_steps if who == actor]
+    if document["correlation"]["type"] == "event_count":
+        return any(sum(end - 10 <= at <= end for at, _ in own) >= 3 for end, _ in own)
+    pairs = itertools.product([at for at, name in own if name == "a"], [at for at, name in own if name == "b"])
+    if document["correlation"]["type"] == "temporal":
+        return any(abs(first - second) <= 10 for first, second in pairs)
+    return any(0 <= second - first <= 10 for first, second in pairs)

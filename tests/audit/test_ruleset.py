@@ -1,0 +1,110 @@
+"""Reading rules: one that cannot be run never keeps the others from it, and is never left out in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from investigate.audit.logsources import sources_of
+from investigate.audit.ruleset import load
+from investigate.errors import UsageError
+
+from .made import event, rule, scan, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-8111-111111111111")
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (rule({"s": {"a|re": "(?=x)"}, "condition": "s"}), "RE2"),
+        (rule({"s": {"a|expand": "%admins%"}, "condition": "s"}), "%admins%"),
+        (rule({"s": {"a|nonsense": "x"}, "condition": "s"}), "nonsense"),
+        (rule({"s": {"a": "x"}, "condition": "1 of filter_*"}), "not there"),
+        (rule({"s": {"a": "x"}, "condition": "s | count() > 5"}), "pipe"),
+        (rule({"s": {"a": "x"}, "condition": "t"}), "'t'"),
+        (rule({"s": {"a..b": "x"}, "condition": "s"}), "empty"),
+        (rule({"s": {"a": "\ud800"}, "condition": "s"}), ""),
+        (rule({"s": {"a|cidr": "10.0.0.1/8"}, "condition": "s"}), "CIDR"),
+        (rule({"s": {"a|gt": "b"}, "condition": "s"}), ""),
+        (rule({"s": {"a": "x"}, "condition": "s"}, status="deprecated"), "deprecated"),
+        (rule({"s": {"a": "x"}, "condition": "s"}, investigate={"seen": "a"}), "seen"),
+        (rule({"s": {"a": "x"}, "condition": "s"}, investigate={"first_seen": "raw.path"}), "raw.path"),
+        (rule({"s": {"a": "x"}, "condition": "s"}, investigate={"first_seen": "actor", "baseline": "2h"}), "a day"),
+        ({"title": "no detection", "logsource": {"product": "x"}}, "detection"),
+        ("- just\n- a list\n", "list"),
+        ("title: [unclosed\n", ""),
+        ("detection: &a [*a]\n", ""),
+    ],
+)
+def test_what_cannot_be_run_is_listed_and_the_rest_is_run(tmp_path: Path, document: Any, reason: str) -> None:
+    try:
+        bad = written(tmp_path, document, name="bad.yml")
+    except UnicodeEncodeError:
+        pytest.skip("half a surrogate pair cannot be written")
+    assert len(bad) == 0
+    (left,) = bad.untranslated
+    assert left.rule_file == "bad.yml"
+    assert reason in left.reason
+    assert left.reason
+    written(tmp_path, GOOD, name="good.yml")
+    assert [one.id for one in load([tmp_path], shipped=False).rules] == [GOOD["id"]]
+
+
+def test_of_two_rules_with_one_id_the_later_counts(tmp_path: Path) -> None:
+    shipped = load().rules
+    known = next(one.id for one in shipped if one.reports and not one.refers)
+    written(tmp_path, rule({"s": {"action": "mine"}, "condition": "s"}, id=known, title="mine"))
+    replaced = load([tmp_path]).rules
+    assert len(replaced) == len(shipped)
+    assert [one.title for one in replaced if one.id == known] == ["mine"]
+
+
+def test_a_placeholder_takes_its_values_from_outside(tmp_path: Path) -> None:
+    document = rule({"s": {"actor|expand": "%admins%"}, "condition": "s"})
+    written(tmp_path, document)
+    rules = load([tmp_path], shipped=False, placeholders={"admins": ["ann", "b*"]})
+    assert [one.actor for one in scan([event(), event(actor="ben"), event(actor="cy")], rules).findings] == [
+        "ann",
+        "ben",
+    ]
+
+
+def test_filters_of_sigma_apply_to_the_rules_they_name(tmp_path: Path) -> None:
+    leave = {"rules": [GOOD["id"]], "mine": {"actor": "ann"}, "condition": "not mine"}
+    document = {"title": "f", "logsource": {"product": "devrev"}, "filter": leave}
+    rules = written(tmp_path, GOOD, document)
+    events = [event(action="a"), event(action="a", actor="ben")]
+    assert [one.actor for one in scan(events, rules).findings] == ["ben"]
+    assert written(tmp_path, GOOD).rules[0].digest != rules.rules[0].digest
+
+
+def test_the_digest_is_of_what_a_rule_looks_for_and_not_of_its_words(tmp_path: Path) -> None:
+    first = written(tmp_path, GOOD).rules[0].digest
+    assert written(tmp_path, GOOD | {"title": "other", "level": "low"}).rules[0].digest == first
+    assert written(tmp_path, GOOD | {"detection": {"s": {"action": "b"}, "condition": "s"}}).rules[0].digest != first
+
+
+def test_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no rules"):
+        load([tmp_path / "none"])
+
+
+@pytest.mark.parametrize(
+    ("product", "service", "wanted"),
+    [
+        ("aws", "cloudtrail", ["cloudtrail"]),
+        ("aws", None, ["cloudtrail"]),
+        ("gcp", "google_workspace.admin", ["google_workspace"]),
+        ("okta", "okta", ["okta"]),
+        ("github", "audit", ["github"]),
+        ("windows", "security", []),
+        (None, None, None),
+    ],
+)
+def test_a_logsource_names_a_source(product: str | None, service: str | None, wanted: list[str] | None) -> None:
+    assert sources_of(product, service, ["cloudtrail", "devrev", "github", "google_workspace", "okta"]) == wanted

@@ -1,0 +1,125 @@
+"""Questions answered from the lake's `touches` give what the events give, whatever is asked."""
+
+from __future__ import annotations
+
+import functools
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import investigate
+from investigate.events import Window, event_schema, reject_schema
+from investigate.lake.lake import Lake
+from investigate.lake.runs import Runs
+from tests.trace.lakes import START, event, few, instants
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from investigate.case import Answer, Case
+
+Event = dict[str, Any]
+ENDS = {"start": START - timedelta(days=1), "end": START + timedelta(days=9)}
+
+
+def keep(case: Case, acquisition: str, events: list[Event]) -> None:
+    with case.lake.stage(acquisition) as staging:
+        staging.add(pa.Table.from_pylist(events, schema=event_schema()), reject_schema().empty_table())
+        case.lake.commit(staging, acquisition, len(events))
+
+
+def both(ask: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Answer, Answer]:
+    """An answer with the roll-up at hand, and one without."""
+    summed = ask()
+    with monkeypatch.context() as without:
+        without.setattr(Runs, "_look", lambda _self: (-1, None, ()))
+        return summed, ask()
+
+
+days = few([0, 0, 1, 2])
+rows = st.builds(
+    lambda at, day, **more: {"time": at + timedelta(days=day), **more},
+    instants,
+    days,
+    actor=few(["ann", "bob", "Ann"]),
+    actor_name=few([None, "Ann", "Bob"]),
+    actor_email=few([None, "ann@acme.example"]),
+    source=few(["devrev", "coderabbit"]),
+    activity=few(["read", "update"]),
+    src_ip=few([None, "192.0.2.1", "192.0.2.77"]),
+    credential=few([None, "tok1"]),
+    resources=st.lists(few(["ticket/47", "account/1", "192.0.2.1"]), max_size=3),
+)
+ends = st.tuples(st.integers(-1, 60), st.integers(0, 60)).map(
+    lambda hours: Window(START + timedelta(hours=hours[0]), START + timedelta(hours=sum(hours), microseconds=1))
+)
+whole_days = st.tuples(st.integers(0, 2), st.integers(1, 2)).map(
+    lambda days: Window(START + timedelta(days=days[0]), START + timedelta(days=sum(days)))
+)
+questions = st.one_of(
+    st.tuples(st.just("who_touched"), st.lists(few(["ticket/47", "account/1", "none"]), min_size=1, max_size=2)),
+    st.tuples(st.just("activity"), st.lists(few(["ann", "bob", "ann@acme.example"]), min_size=1, max_size=2)),
+    st.tuples(st.just("pivot"), few(["192.0.2.1", "192.0.2.0/24", "10.0.0.0/8"])),
+)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=st.lists(rows, max_size=30),
+    asked=st.lists(st.tuples(questions, st.one_of(ends, whole_days)), min_size=3, max_size=3),
+)
+def test_the_roll_up_tells_what_the_events_tell(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    events: list[Event],
+    asked: list[tuple[tuple[str, Any], Window]],
+) -> None:
+    case = investigate.open(tmp_path_factory.mktemp("touches") / "case")
+    made = [event(number, **row) for number, row in enumerate(events)]
+    keep(case, "a1", made[::2])
+    keep(case, "a2", made[1::2])
+    for (question, value), window in asked:
+        given = {"start": window.start, "end": window.end, "engine": engine}
+        summed, plain = both(functools.partial(getattr(case, question), value, **given), monkeypatch)
+        assert_frame_equal(summed.frame, plain.frame)
+        for name in plain.tables:
+            assert_frame_equal(summed.tables[name], plain.tables[name])
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    made = investigate.open(tmp_path / "case")
+    keep(made, "a1", [event(number, resources=["r"], time=START + timedelta(hours=number)) for number in range(4)])
+    return made
+
+
+def test_a_look_up_reads_touches_and_not_the_events(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lake, "connect", lambda *_given: pytest.fail("the events were read"))
+    assert case.who_touched("r", **ENDS).frame["events"].to_list() == [4]
+    assert case.activity("ann", **ENDS).frame["events"].to_list() == [4]
+
+
+def test_a_window_that_cuts_a_day_is_exact(case: Case) -> None:
+    for first in range(4):
+        answer = case.who_touched("r", start=START + timedelta(hours=first), end=START + timedelta(hours=3))
+        assert answer.frame["events"].sum() == 3 - first
+
+
+def test_an_older_version_is_answered_from_its_events(case: Case) -> None:
+    before = case.lake.events.snapshot().version
+    keep(case, "a2", [event(9, resources=["r"])])
+    assert case.who_touched("r", **ENDS).frame["events"].to_list() == [5]
+    assert case.who_touched("r", version=before, **ENDS).frame["events"].to_list() == [4]
+
+
+def test_the_tables_of_an_answer_are_of_its_version(case: Case) -> None:
+    answer = case.activity("ann", **ENDS)
+    keep(case, "a2", [event(9, resources=["r"])])
+    assert answer.tables["sessions"]["events"].sum() == 4

@@ -1,0 +1,241 @@
+"""`touches` equals the events it sums up, in every order, whatever came when, and heals where a process was killed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from investigate.errors import LakeError
+from investigate.events import Window, event_schema
+from investigate.lake import lookup, rollup, runs
+from investigate.lake.lake import Lake
+from investigate.lake.lookup import LookUp
+from investigate.lake.touches import BY_ACTOR, BY_RESOURCE, BY_SRC_IP, COLUMNS, KEY, ORDERS, read
+from tests.lake.made import commit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+Event = dict[str, Any]
+START = datetime(2026, 11, 1, tzinfo=UTC)
+ALWAYS = Window.of("2026-01-01", "2027-01-01")
+NAMES = ("actor_name", "actor_email", "actor_type")
+
+
+def event(number: int, resources: Sequence[str | None] = ("r",), hours: float = 0, **more: Any) -> Event:
+    time = START + timedelta(hours=hours, microseconds=number)
+    made = dict.fromkeys(event_schema().names) | {"event_uid": f"e{number}", "time": time, "date": time.date()}
+    made |= {"source": "devrev", "tenant": "acme", "actor": "ann", "actor_type": "user", "activity": "read"}
+    made |= {"action": "ticket.get", "outcome": "success", "src_ip": "10.0.0.1", "credential": "t1"}
+    made |= {"resources": list(resources), "resource": resources[0] if resources else None}
+    return made | {"raw": "{}", "evidence": "0" * 64, "evidence_record": number} | more
+
+
+def summed(events: Sequence[Event]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """What `touches` says of some events, in plain Python."""
+    found: dict[tuple[Any, ...], list[tuple[Event, bool, bool]]] = {}
+    for one in events:
+        named = [name for name in one["resources"] or [] if name is not None]
+        for resource in dict.fromkeys(named) or [None]:
+            key = tuple(resource if name == "resource" else one[name] for name in KEY)
+            first = not named or resource == named[0]
+            found.setdefault(key, []).append((one, first, len(set(named)) > 1))
+    return {
+        key: (
+            len(group),
+            sum(first for _, first, _ in group),
+            sum(several for _, _, several in group),
+            min(one["time"] for one, _, _ in group),
+            max(one["time"] for one, _, _ in group),
+            *(max((one[name] for one, _, _ in group if one[name] is not None), default=None) for name in NAMES),
+        )
+        for key, group in found.items()
+    }
+
+
+def kept(lake: Lake, order: str) -> Counter[tuple[Any, ...]]:
+    """The rows of an order's table, as rows of `touches`."""
+    own = lake.touches.orders[order]
+    if not (files := own.files()):
+        return Counter()
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        own.table.storage.expose(connection, "found", files, own.table.schema, None)
+        rows = connection.sql(f"SELECT {read(own.order)} FROM found").to_arrow_table().cast(_schema())
+    return Counter(tuple(row[name] for name in COLUMNS) for row in rows.to_pylist())
+
+
+def _schema() -> pa.Schema:
+    types = {field.name: field.type for order in ORDERS for field in order.schema}
+    return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
+
+
+def of(events: Sequence[Event]) -> Counter[tuple[Any, ...]]:
+    return Counter((*key, *values) for key, values in summed(events).items())
+
+
+def _looked_up(lake: Lake, order: str, value: str, window: Window) -> pl.DataFrame:
+    answer = LookUp(lake.orders, 2**29).rows(order, [value], window, lake.events.snapshot().version)
+    assert answer is not None
+    return answer[0]
+
+
+def table(events: Sequence[Event]) -> pa.Table:
+    return pa.Table.from_pylist(list(events), schema=event_schema())
+
+
+@pytest.mark.parametrize("order", [order.name for order in ORDERS])
+def test_an_acquisition_is_summed_up_with_its_commit(lake: Lake, order: str) -> None:
+    events = [event(1), event(2), event(3, ["r", "s", "r"]), event(4, []), event(5, hours=30, src_ip=None)]
+    commit(lake, "a1", table(events))
+    assert kept(lake, order) == of(events)
+
+
+rows = st.builds(
+    event,
+    st.integers(0, 10**6),
+    st.lists(st.sampled_from(["r", "s", "Ü", None]), max_size=3),
+    st.integers(0, 72),
+    actor=st.sampled_from(["ann", "bob"]),
+    src_ip=st.sampled_from(["10.0.0.1", "10.0.0.2", None]),
+    credential=st.sampled_from(["t1", None]),
+    outcome=st.sampled_from(["success", "failure"]),
+    actor_name=st.sampled_from(["Ann", "Änn", None]),
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(rows, max_size=12, unique_by=lambda one: one["event_uid"]), min_size=1, max_size=3))
+def test_it_equals_the_events_it_sums_however_they_came(
+    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]]
+) -> None:
+    lake = Lake(tmp_path_factory.mktemp("lakes") / "lake")
+    stored: dict[tuple[Any, ...], Event] = {}
+    for number, events in enumerate(acquisitions):
+        commit(lake, f"a{number}", table(events))
+        for one in events:
+            stored.setdefault((one["date"], one["event_uid"]), one)
+    assert [kept(lake, order.name) for order in ORDERS] == [of(list(stored.values()))] * len(ORDERS)
+
+
+def test_late_events_of_a_day_join_its_rows(lake: Lake) -> None:
+    first, late = event(1), event(2)
+    commit(lake, "a1", table([first]))
+    commit(lake, "a2", table([late]))
+    assert kept(lake, BY_RESOURCE.name) == of([first, late])
+
+
+def test_many_small_acquisitions_leave_few_runs(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollup, "_SMALL", 0)
+    events = [event(number, [f"r{number}"], hours=24 * number) for number in range(13)]
+    for number, one in enumerate(events):
+        commit(folder_lake, f"a{number}", table([one]))
+    assert len(folder_lake.touches.orders[BY_RESOURCE.name].runs()) <= 5
+    assert kept(folder_lake, BY_ACTOR.name) == of(events)
+
+
+def test_what_was_cut_off_before_the_roll_up_is_made_up_for(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(lake, "a1", table([event(1)]))
+    with monkeypatch.context() as broken:
+        broken.setattr(rollup.Rollup, "catch_up", lambda _self, _progress=None: 0)
+        commit(lake, "a2", table([event(2, ["s"])]))
+    assert not lake.touches.reached(lake.events.snapshot().version)
+    commit(lake, "a3", table([event(3, ["t"])]))
+    assert lake.touches.reached(lake.events.snapshot().version)
+    assert kept(lake, BY_SRC_IP.name) == of([event(1), event(2, ["s"]), event(3, ["t"])])
+
+
+def test_what_was_cut_off_between_two_orders_is_made_up_for(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(lake, "a1", table([event(1)]))
+    last = lake.touches.orders[BY_RESOURCE.name].table
+
+    def killed(*_given: object) -> int:
+        raise LakeError("cut off", "")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(last, "transact", killed)
+        assert "not summed up yet" in commit(lake, "a2", table([event(2, ["s"])])).note
+    assert not lake.touches.reached(lake.events.snapshot().version)
+    assert lake.touches.catch_up() == 1
+    assert [kept(lake, order.name) for order in ORDERS] == [of([event(1), event(2, ["s"])])] * len(ORDERS)
+
+
+def test_a_rebuild_gives_the_same(lake: Lake) -> None:
+    events = [event(number, [f"r{number % 3}"], hours=number) for number in range(40)]
+    commit(lake, "a1", table(events[:25]))
+    commit(lake, "a2", table(events[20:]))
+    assert lake.touches.rebuild() == 40
+    assert [kept(lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
+
+
+def test_a_rebuild_mends_a_roll_up_that_lost_a_file(folder_lake: Lake) -> None:
+    commit(folder_lake, "a1", table([event(1)]))
+    own = folder_lake.touches.orders[BY_ACTOR.name]
+    own.table.storage.remove(own.table.snapshot().names)
+    folder_lake.touches.rebuild()
+    assert kept(folder_lake, BY_ACTOR.name) == of([event(1)])
+
+
+def test_a_run_that_no_table_has_goes_once_nobody_can_read_it(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(folder_lake, "a1", table([event(1)]))
+    own = folder_lake.touches.orders[BY_RESOURCE.name]
+    (old,) = own.files()
+    monkeypatch.setattr(runs, "_LINGER", timedelta(hours=-1))
+    commit(folder_lake, "a2", table([event(2)]))
+    assert own.files() != [old]
+    assert not [one for one in own.table.storage.listed() if old.endswith(one.name)]
+
+
+@pytest.mark.parametrize(
+    ("order", "value", "wanted"),
+    [(BY_RESOURCE, "r", {1, 2}), (BY_ACTOR, "bob", {2}), (BY_SRC_IP, "10.0.0.9", {3}), (BY_ACTOR, "nobody", set())],
+)
+def test_a_look_up_finds_the_touches_of_a_value(lake: Lake, order: Any, value: str, wanted: set[int]) -> None:
+    events = {1: event(1), 2: event(2, hours=48, actor="bob"), 3: event(3, ["s"], src_ip="10.0.0.9")}
+    commit(lake, "a1", table(list(events.values())))
+    found = _looked_up(lake, order.name, value, ALWAYS)
+    assert set(found["first"]) == {events[number]["time"] for number in wanted}
+    assert found.equals(lake.look_up.scan(order.name, [value], ALWAYS).collect())
+
+
+def test_a_look_up_keeps_to_its_window(lake: Lake) -> None:
+    commit(lake, "a1", table([event(1), event(2, hours=48)]))
+    found = _looked_up(lake, BY_RESOURCE.name, "r", Window.of("2026-11-03", "2026-11-04"))
+    assert found["date"].to_list() == [(START + timedelta(days=2)).date()]
+
+
+def test_a_look_up_of_more_than_memory_holds_says_so(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(folder_lake, "a1", table([event(number, hours=24 * number) for number in range(5)]))
+    monkeypatch.setattr(lookup, "_ROW", 2**26)
+    version = folder_lake.events.snapshot().version
+    assert LookUp(folder_lake.orders, 2**27).rows(BY_RESOURCE.name, ["r"], ALWAYS, version) is None
+
+
+def test_a_name_that_is_sql_is_only_a_name(folder_lake: Lake) -> None:
+    name = "r' OR '1'='1"
+    commit(folder_lake, "a1", table([event(1, [name]), event(2)]))
+    found = _looked_up(folder_lake, BY_RESOURCE.name, name, ALWAYS)
+    assert found["resource"].to_list() == [name]
+
+
+def test_two_that_sum_up_at_once_leave_one_sum(folder_lake: Lake, tmp_path: Path) -> None:
+    """The slower one finds the table changed when it comes to commit."""
+    commit(folder_lake, "a1", table([event(1)]))
+    other = Lake(tmp_path / "lake")
+    plan = other.touches._plan(other.events.snapshot(), None)
+    commit(folder_lake, "a2", table([event(2)]))
+    with pytest.raises(rollup._Overtaken):
+        other.touches._sum(plan, None)
+    assert [kept(folder_lake, order.name) for order in ORDERS] == [of([event(1), event(2)])] * len(ORDERS)

@@ -1,0 +1,147 @@
+"""Redaction: no original survives in any byte of any form, equal stays equal, and the key is nowhere."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from investigate.case.checking import verify_bundle
+from investigate.case.drafting import KEY_VARIABLE
+from investigate.errors import ConfigError, UsageError
+from investigate.report import markdown
+from investigate.report.redaction import Redactor, profile, read_profile
+
+from .conftest import ADDRESSES, CREDENTIALS, MAILS, NAMES, WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from investigate.case import Case
+
+KEY = b"a key of the tests, 32 bytes or so"
+ORIGINALS = (*NAMES, *MAILS, *ADDRESSES, *CREDENTIALS)
+EVERYTHING = "names,emails,ips,credentials,actors"
+
+
+def forms(value: str) -> Iterator[bytes]:
+    """How a value may stand in a file."""
+    for text in (value, value.upper(), value.lower()):
+        yield from (one.encode() for one in (text, json.dumps(text)[1:-1], html.escape(text), markdown.escape(text)))
+
+
+def survivors(data: bytes) -> list[str]:
+    return [value for value in ORIGINALS if any(form in data for form in forms(value))]
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        *(("a.html", None), ("a.md", None), ("a.csv", None), ("a.jsonl", None)),
+        *(("t.csv", "timesketch"), ("t.jsonl", "timesketch"), ("o.jsonl", "ocsf")),
+    ],
+)
+def test_no_original_survives_in_any_form(case: Case, out: Path, name: str, form: str | None) -> None:
+    open_, closed = out / f"open-{name}", out / name
+    question = f"Did {NAMES[1]} of {ADDRESSES[0]} see it?"
+    case.report(open_, form=form, question=question, resources=["ticket/*"], **WINDOW)
+    assert len(survivors(open_.read_bytes())) > len(ORIGINALS) // 2
+    answers = {f"{NAMES[2]} did": case.pivot(ADDRESSES[2], **WINDOW)}
+    more = {"answers": answers, "redact": EVERYTHING, "redaction_key": KEY, "title": f"On {MAILS[0]}"}
+    case.report(closed, form=form, question=question, resources=["ticket/*"], **more, **WINDOW)
+    assert survivors(closed.read_bytes()) == []
+    assert KEY not in closed.read_bytes()
+
+
+def test_a_redacted_bundle_holds_hashes_in_place_of_evidence(case: Case, out: Path) -> None:
+    path = out / "b.zip"
+    case.bundle(path, resources=["ticket/*"], redact=EVERYTHING, redaction_key=KEY, **WINDOW)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    assert set(members) == {"README.txt", "report.html", "lake/events.parquet", "manifest.json", "SHA256SUMS"}
+    events = pl.read_parquet(io.BytesIO(members["lake/events.parquet"]))
+    assert survivors(b"".join(members.values()) + events.write_json().encode()) == []
+    assert events["raw"].null_count() == events.height > 0
+    (entry,) = case.ledger.entries()
+    manifest = json.loads(members["manifest.json"])
+    assert manifest["evidence"] == [{"sha256": entry.files[0].sha256, "events": events.height, "included": False}]
+    assert b"This bundle is redacted" in members["README.txt"]
+    checked = verify_bundle(path)
+    assert checked.ok
+    assert (checked.events, checked.records, checked.redacted) == (events.height, 0, manifest["redacted"])
+
+
+def test_equal_stays_equal_and_another_key_gives_another_digest(case: Case, out: Path) -> None:
+    frames = []
+    for key in (KEY, KEY, KEY[::-1]):
+        case.report(out / "a.jsonl", actors=["user/1", "user/2"], redact="names,ips", redaction_key=key, **WINDOW)
+        frames.append(pl.read_ndjson(out / "a.jsonl"))
+    assert frames[0].equals(frames[1])
+    assert frames[0]["actor_name"].n_unique() == 2
+    assert set(frames[0]["actor_name"]) & set(frames[2]["actor_name"]) == set()
+    # The name inside a resource's name is the one in the actor's column; e-mail addresses were not asked about.
+    others = {name for name in frames[0]["resource_name"] if any(who in name for who in frames[0]["actor_name"])}
+    assert others
+    assert set(frames[0]["actor_email"]) == {MAILS[1], MAILS[2]}
+
+
+def test_dropped_is_gone_without_a_key(case: Case, out: Path) -> None:
+    case.report(out / "a.jsonl", actors=["user/1"], redact="names=drop,emails=drop,ips=drop", **WINDOW)
+    found = pl.read_ndjson(out / "a.jsonl")
+    assert set(found["actor_name"]) == {"[name removed]"}
+    assert set(found["src_ip"]) == {"[ip removed]"}
+    assert set(found["user_agent"]) == {"curl for [email removed] via [ip removed]"}
+
+
+def test_a_profile_and_the_key_from_the_environment(case: Case, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = out / "redact.toml"
+    path.write_text('[redact]\nnames = "hash"\nips = "drop"\nwords = ["Ticket 2"]\n')
+    monkeypatch.setenv(KEY_VARIABLE, KEY.decode())
+    case.report(out / "a.jsonl", actors=["user/1"], redact=path, **WINDOW)
+    text = (out / "a.jsonl").read_text()
+    assert "Ticket 2" not in text
+    assert "word-" in text
+    assert read_profile(path).modes == {"names": "hash", "ips": "drop"}
+
+
+def test_without_a_key_nothing_is_hashed(case: Case, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    with pytest.raises(ConfigError, match="no redaction key"):
+        case.report(out / "a.html", redact="names", **WINDOW)
+    with pytest.raises(UsageError, match="too few"):
+        case.report(out / "a.html", redact="names", redaction_key=b"short", **WINDOW)
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", ["", "people", "names=blur", ","])
+def test_what_cannot_be_redacted_is_refused(asked: str) -> None:
+    with pytest.raises(UsageError):
+        profile(asked)
+
+
+words = st.text(st.characters(codec="utf-8"), min_size=3, max_size=12).filter(lambda text: text.strip() == text)
+
+
+@given(st.lists(words, min_size=1, max_size=4), st.text(max_size=10), st.text(max_size=10))
+def test_any_name_goes_from_any_text(names: list[str], before: str, after: str) -> None:
+    redactor = Redactor(profile("names=drop"), b"", {"actor_name": names})
+    for name in names:
+        if name.casefold() not in {"unknown", "system"} and name.lower() not in "[name removed]":
+            assert name not in redactor.text(f"{before}{name}{after}").replace("[name removed]", "\0")
+
+
+@given(st.ip_addresses(), st.emails(domains=st.just("acme.example")))
+def test_addresses_nobody_listed_go_too(address: object, mail: str) -> None:
+    redactor = Redactor(profile("emails,ips"), KEY, {})
+    clean = redactor.text(f"from {address} by {mail}.")
+    assert str(address) not in clean or str(address) in {"::", "0.0.0.0"}  # noqa: S104 - nobody's
+    assert mail not in clean

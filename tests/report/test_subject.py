@@ -1,0 +1,74 @@
+"""Accesses to somebody's data: by whom, on what ground, and whether that is all."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from investigate.errors import ConfigError, UsageError
+
+from .conftest import CREDENTIALS, MAILS, NAMES, RECORDS, WINDOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from investigate.case import Case
+
+
+def accesses(*objects: str) -> list[str]:
+    return sorted(one["id"] for one in RECORDS if set(one["objects"]) & set(objects))
+
+
+def test_every_access_is_there_with_its_ground(case: Case) -> None:
+    answer = case.subject_access("ticket/2", **WINDOW)
+    found = answer.frame.filter(kind="access")
+    assert sorted(found["event_uid"]) == accesses("ticket/2")
+    (row,) = found.filter(event_uid="ev2").to_dicts()
+    assert (row["actor_name"], row["role"], row["credential"]) == (NAMES[2], "Admin", CREDENTIALS[2])
+    (gap,) = answer.frame.filter(kind="gap", tenant="acme").to_dicts()
+    assert (str(gap["time"]), gap["note"]) == ("2026-11-03 00:00:00+00:00", "never collected")
+    assert answer.notes[-1] == "not complete: accesses in the gaps of coverage are not known"
+    people = answer.tables["identities"]
+    assert people["accesses"].sum() == found.height
+    assert people.filter(who=NAMES[2])["roles"].to_list() == [["Admin"]]
+
+
+def test_a_window_that_was_collected_is_complete(case: Case) -> None:
+    answer = case.subject_access("ticket/2", start="2026-11-01", end="2026-11-03")
+    assert answer.coverage.complete
+    assert answer.frame["kind"][0] == "coverage"
+    assert set(answer.frame.filter(kind="coverage")["note"]) == {"complete"}
+    assert set(answer.frame["kind"]) == {"coverage", "access"}
+    assert answer.notes[-1].startswith("complete: ")
+
+
+def test_an_e_mail_address_stands_for_what_bears_it(case: Case) -> None:
+    answer = case.subject_access(MAILS[0].upper(), **WINDOW)
+    assert answer.tables["resources"]["resource"].to_list() == [MAILS[0].upper(), "user/0"]
+    assert answer.notes[0] == f"{MAILS[0].upper()}: 1 further resources bear it in their id, name or account"
+
+
+def test_a_pattern_a_tag_and_nothing(case: Case) -> None:
+    assert case.subject_access("ticket/*", **WINDOW).frame.filter(kind="access").height == len(RECORDS) - 1
+    assert case.subject_access("nobody", **WINDOW).frame.filter(kind="access").is_empty()
+    with pytest.raises(UsageError, match="No subject"):
+        case.subject_access()
+    with pytest.raises(ConfigError, match=r"classification\.csv"):
+        case.subject_access(tag="secret")
+
+
+def test_both_forms_say_who_and_whether_that_is_all(case: Case, out: Path) -> None:
+    subjects = ["ticket/2", "ticket/3"]
+    case.report(out / "a.csv", subjects=subjects, **WINDOW)
+    with (out / "a.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert sorted(row["event_uid"] for row in rows if row["kind"] == "access") == accesses(*subjects)
+    assert [row for row in rows if row["kind"] == "gap" and row["note"] == "never collected"]
+    assert {row["note"] for row in rows if row["kind"] == "coverage"} == {"not complete: see the gaps"}
+    written = case.report(out / "a.html", subjects=subjects, **WINDOW)
+    page = (out / "a.html").read_text(encoding="utf-8")
+    assert written.claims[0].startswith(f"{len(accesses(*subjects))} accesses to the data of ticket/2, ticket/3, by ")
+    assert "<h1>Access to the data of ticket/2, ticket/3</h1>" in page
+    assert "not complete: accesses in the gaps of coverage are not known" in page

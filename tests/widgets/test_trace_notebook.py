@@ -1,0 +1,94 @@
+"""The tracing notebook without a person: from top to bottom, with other parameters, and as a page without a kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import papermill
+import pytest
+
+import investigate
+
+from .lab import NOTEBOOKS
+from .traced import demonstration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbformat import NotebookNode
+
+NOTEBOOK = NOTEBOOKS / "2_trace.ipynb"
+MOST_BYTES = 200_000
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return demonstration(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(autouse=True)
+def path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel finds what this process does."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+
+def run(tmp_path: Path, **parameters: Any) -> NotebookNode:
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(str(NOTEBOOK), str(out), parameters, progress_bar=False, cwd=str(tmp_path))
+    return nbformat.read(out, as_version=4)
+
+
+def shown(book: NotebookNode, cell: str, kind: str = "text/html") -> str:
+    """What a cell shows, by the id it has in the repository."""
+    ids = [one["id"] for one in json.loads(NOTEBOOK.read_text())["cells"]]
+    code = [one for one in book.cells if "injected-parameters" not in one.metadata.get("tags", [])]
+    outputs = code[ids.index(cell)].outputs
+    return str(outputs[-1]["data"][kind])
+
+
+def test_it_lies_in_the_repository_without_results() -> None:
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(book)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert not [cell for cell in code if cell.outputs or cell.execution_count]
+    assert code[0].metadata["tags"] == ["parameters"]
+    assert len(book.cells) > len(code) + 8  # every step has its text
+
+
+def test_run_as_it_is_it_traces_the_incident_and_stays_small(demo: Path, tmp_path: Path) -> None:
+    book = run(tmp_path, CASE=str(demo))
+    identities = json.loads((demo / "reports" / "demo.json").read_text())["identities"]
+    text = shown(book, "identities")
+    assert [one for one in identities if one not in text] == []
+    assert "complete" in text
+    assert (tmp_path / "out.ipynb").stat().st_size < MOST_BYTES
+    assert not [out for cell in book.cells for out in cell.get("outputs", []) if out.output_type in {"error", "stream"}]
+
+
+def test_other_parameters_are_another_question(demo: Path, tmp_path: Path) -> None:
+    case = investigate.open(demo)
+    one = case.sql("SELECT resource, actor FROM events WHERE resource IS NOT NULL ORDER BY time LIMIT 1").row(0)
+    named = case.sql("SELECT count(*) FROM events WHERE actor = $a", {"a": one[1]}).item()
+    book = run(tmp_path, CASE=str(demo), OBJECTS=[one[0]], IDENTITIES=[one[1]])
+    assert one[1] in shown(book, "identities")
+    assert f"{named:,} events" in shown(book, "events", "text/plain")
+
+
+def test_of_an_empty_case_it_says_so_and_goes_on(tmp_path: Path) -> None:
+    book = run(tmp_path, CASE=str(tmp_path / "empty"))
+    assert "No affected objects are named yet" in shown(book, "identities")
+    assert "nothing was ever collected" in shown(book, "events")
+
+
+def test_nbval_runs_every_cell(demo: Path, tmp_path: Path) -> None:
+    shutil.copy(NOTEBOOK, tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", NOTEBOOK.name]
+    environment = {**os.environ, "INVESTIGATE_CASE": str(demo)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
