@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("shared", deadline=None)  # a machine that others use takes its time, and is right
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ class S3Failed(RuntimeError):
 
 
 class S3Server:
-    """An rclone process that serves the folders under `root` as buckets, and the gate before it."""
+    """The folders under `root` as buckets: rclone, and the gate before it, where the address leads."""
 
     def __init__(self, root: Path, host: str, port: int, keys: tuple[S3Key, ...], doomed: Path | None) -> None:
         """Start it.
