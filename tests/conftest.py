@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# What a process that runs tests beside others is given, and a person's is not: a width, and deafness to Ctrl-C.
+os.environ.pop("COLUMNS", None)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("shared", deadline=None)  # a machine that others use takes its time, and is right
 settings.load_profile("shared")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -13,6 +14,7 @@ from investigate.errors import UsageError
 from investigate.events import Window
 from investigate.trace import near, pivot, rows
 from investigate.trace.scope import Scope
+from investigate.trace.shape import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,10 +90,22 @@ class Reading:
             return None
         column, values = key
         answer = self._opened.look_up(BY[column], values, scope.window)
-        found = rows.counted(answer[0], scope) if answer else None
-        if answer and found is not None and self._sql is None:
+        counted = rows.counted(answer[0], scope) if answer else None
+        if answer is None or counted is None:
+            return None
+        if self._sql is None:
             self._sql = answer[1]
-        return found
+        found, cut = counted
+        return self._with_days(found, scope, cut) if cut else found
+
+    def _with_days(self, found: pl.DataFrame, scope: Scope, cut: Sequence[Window]) -> pl.DataFrame:
+        """Touches that were looked up, and those of the days that the window cuts, of their events."""
+        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+        asked = self._sql
+        days = self.collect(*(rows.of_events(self.events, replace(scope, window=part)) for part in cut))
+        self._sql = asked
+        return pl.concat([found, *(tidy(day).select(found.columns) for day in days)], how="vertical_relaxed")
 
     def addresses(self) -> pivot.Addresses:
         """The addresses in this version of the lake; looked for once."""

@@ -100,7 +100,7 @@ def upload(path: Path, url: str, *, keep: timedelta, mode: str = "GOVERNANCE", n
         digest = hashlib.file_digest(stream, "sha256").digest()
     until = (now or datetime.now(UTC)).replace(microsecond=0) + keep
     try:
-        client = boto3.client("s3")
+        client = boto3.Session().client("s3")
         with path.open("rb") as stream:
             put = client.put_object(
                 Bucket=bucket,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.pool import ThreadPool
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
 T = TypeVar("T")
 R = TypeVar("R")
+_LISTEN: Final = 0.1
+"""Seconds."""
 
 
 def map_bounded(function: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[R, None, None]:
@@ -45,13 +48,19 @@ def map_bounded(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         started, wanted = sum(start() for _ in range(2 * workers)), 0
         while wanted < started:
             while wanted not in finished:
-                outcome = done.get()
+                outcome = _next(done)
                 if isinstance(outcome, BaseException):
                     raise outcome
                 finished[outcome[0]] = outcome[1]
             yield finished.pop(wanted)
             wanted += 1
             started += start()
+
+
+def _next(done: SimpleQueue[tuple[int, R] | BaseException]) -> tuple[int, R] | BaseException:
+    while True:
+        with suppress(Empty):  # a signal may reach another thread: this one must look up to hear of it
+            return done.get(timeout=_LISTEN)
 
 
 def _put(done: SimpleQueue[tuple[int, R] | BaseException], index: int, result: R) -> None:

@@ -120,7 +120,8 @@ def objects(address: str, make_client: Callable[[], Any] | None = None) -> Itera
         raise UsageError(f"No bucket is named in {label(address)!r}.", "Write s3://bucket/prefix.")
     failure = None
     try:
-        client = make_client() if make_client else boto3.client("s3", config=Config(retries={"mode": "standard"}))
+        how = Config(retries={"mode": "standard"})
+        client = make_client() if make_client else boto3.Session().client("s3", config=how)
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:
             for entry in page.get("Contents", ()):

@@ -6,13 +6,17 @@ question is the same function over both.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
+from investigate.events import Window
 from investigate.trace.shape import IDENTITY
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import polars as pl
 
     from investigate.trace.scope import Scope
@@ -42,11 +46,11 @@ def of_events(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
         number = nw.col("event_uid").cum_count().over("source", "tenant", "event_uid", "time", order_by="resource")
         once = once.with_columns(number.alias("number"))
         share = nw.when(nw.col("number") == 1).then(1).otherwise(0)
-    time = nw.col("time")
-    return once.select(*told, nw.lit(1).alias("events"), share.alias("share"), time.alias("first"), time.alias("last"))
+    at = nw.col("time")
+    return once.select(*told, nw.lit(1).alias("events"), share.alias("share"), at.alias("first"), at.alias("last"))
 
 
-def counted(touches: pl.DataFrame, scope: Scope) -> pl.DataFrame | None:
+def counted(touches: pl.DataFrame, scope: Scope) -> tuple[pl.DataFrame, list[Window]] | None:
     """The touches in scope of what was looked up in the lake's `touches`, as `of_events` has them.
 
     Args:
@@ -54,16 +58,26 @@ def counted(touches: pl.DataFrame, scope: Scope) -> pl.DataFrame | None:
         scope: what counts; not by e-mail address, which a day's sum does not tell apart.
 
     Returns:
-        The columns of `COLUMNS`; None where only the events tell: where a touch lies partly outside the window, or
-        events in it name several of the resources in scope.
+        The columns of `COLUMNS`, but for the days, cut by the window, on which a touch lies partly outside of it: the
+        part of each in the window comes with them, and of it only the events tell. None where only the events tell at
+        all: where events name several of the resources in scope.
     """
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
     rows: pl.DataFrame = scope.having(nw.from_native(touches)).to_native()
-    window = scope.window
-    if window and rows.filter((pl.col("first") < window.start) | (pl.col("last") >= window.end)).height:
-        return None
     share = "main" if not scope.resources else "events"
     if share == "events" and not scope.one_resource and rows["several"].sum():
         return None
-    return rows.with_columns(pl.col(share).alias("share")).select(COLUMNS)
+    cut = []
+    if scope.window:
+        outside = (pl.col("first") < scope.window.start) | (pl.col("last") >= scope.window.end)
+        days = rows.filter(outside)["date"].unique().sort()
+        rows = rows.filter(~pl.col("date").is_in(days.to_list()))
+        cut = [part for day in days if (part := scope.window.intersect(_whole(day)))]
+    return rows.with_columns(pl.col(share).alias("share")).select(COLUMNS), cut
+
+
+def _whole(day: date) -> Window:
+    start = datetime.combine(day, time(), UTC)
+    last = datetime.max.replace(tzinfo=UTC)
+    return Window(start, start + timedelta(days=1) if day < last.date() else last)

@@ -73,7 +73,7 @@ def bucket(conditional_store: str, environment: dict[str, str], monkeypatch: pyt
     """A client of the store that keeps writers apart; the environment points there."""
     del environment
     monkeypatch.setenv("AWS_ENDPOINT_URL", conditional_store)
-    return boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    return boto3.Session().client("s3", config=Config(s3={"addressing_style": "path"}))
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -57,7 +58,7 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
+    client = boto3.Session().client("s3")
     client.create_bucket(Bucket="vault", ObjectLockEnabledForBucket=True)
     yield client
     client.close()
@@ -108,7 +109,7 @@ def test_what_the_bucket_has_must_be_what_was_sent(out: Path, monkeypatch: pytes
         def head_object(self, **_: Any) -> dict[str, Any]:
             return self.answer
 
-    monkeypatch.setattr(boto3, "client", lambda _: Bucket())
+    monkeypatch.setattr(boto3, "Session", lambda: SimpleNamespace(client=lambda _: Bucket()))
     now = datetime(2026, 12, 31, tzinfo=UTC)
     vault.upload(path, "s3://b/k", keep=timedelta(days=1), now=now)
     assert asked["ChecksumSHA256"] == right["ChecksumSHA256"]

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -19,8 +20,6 @@ from .lab import NOTEBOOKS
 from .traced import demonstration
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nbformat import NotebookNode
 
 NOTEBOOK = NOTEBOOKS / "2_trace.ipynb"
@@ -28,8 +27,14 @@ MOST_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demonstration(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def demo(demonstrated: Path, tmp_path: Path) -> Path:
+    """A case of the test's own: what one looks at, the case remembers."""
+    return Path(shutil.copytree(demonstrated, tmp_path / "demo"))
 
 
 @pytest.fixture(autouse=True)
