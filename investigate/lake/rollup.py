@@ -14,7 +14,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from investigate.errors import LakeError
-from investigate.lake import parquet
 from investigate.lake.scratch import Scratch
 from investigate.lake.sql import expose
 from investigate.lake.staging import cast
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
 RUN: Final = 8_000_000
 """Events of which one run is made at most: sorting them takes a bounded time and a bounded place on disk."""
-_BATCHES: Final = 8
-"""Row groups a file: a look-up reads the footer of one file, and of that one or two row groups."""
+_FILE: Final = 2**19
+"""Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
 _SMALL: Final = 200_000
 """Runs of at most so many rows are merged with a new one whose days they share, so that a key is in one row."""
 _ALIKE: Final = 2
@@ -192,9 +191,9 @@ class Rollup:
     ) -> Iterator[AddAction]:
         table = self.orders[order.name].table
         rows = connection.sql(f"SELECT {kept(order)} FROM rows ORDER BY {', '.join(order.sort)}")
-        batches = cast(rows.to_arrow_reader(parquet.ROW_GROUP), order.schema)
+        batches = cast(rows.to_arrow_reader(order.group), order.schema)
         for number, first in enumerate(batches):
-            rest = itertools.islice(batches, _BATCHES - 1)
+            rest = itertools.islice(batches, _FILE // order.group - 1)
             yield scratch.put(table, f"{run}/{number:04}.parquet", itertools.chain([first], rest), {})
 
     def _commit(self, own: Runs, plan: _Plan, stay: Mapping[str, Run], added: Sequence[AddAction]) -> None:

@@ -62,6 +62,7 @@ class Order:
         name: of the table, below the lake's root.
         lead: the column that is looked up in it.
         sort: what the rows of a file, and the files of a run, are sorted by.
+        group: rows of a row group: what a look-up reads at least.
         columns: how they are kept. All but `touches` itself leave `date` out, which `first` tells, and have `span`,
             microseconds from `first` to `last`, in place of `last`: mostly zero, and then next to nothing on disk.
     """
@@ -69,6 +70,7 @@ class Order:
     name: str
     lead: str
     sort: tuple[str, ...]
+    group: int
     columns: tuple[str, ...]
 
     @property
@@ -77,9 +79,9 @@ class Order:
         return pa.schema([pa.field(name, _TYPES[name]) for name in self.columns])
 
 
-BY_RESOURCE: Final = Order("touches", "resource", ("resource", "first", "actor"), tuple(COLUMNS))
-BY_ACTOR: Final = Order("touches_by_actor", "actor", ("actor", "resource", "first"), _WITH_SPAN)
-BY_SRC_IP: Final = Order("touches_by_src_ip", "src_ip", ("src_ip", "actor", "resource", "first"), _WITH_SPAN)
+BY_RESOURCE: Final = Order("touches", "resource", ("resource", "first", "actor"), 2**14, tuple(COLUMNS))
+BY_ACTOR: Final = Order("touches_by_actor", "actor", ("actor", "resource", "first"), 2**16, _WITH_SPAN)
+BY_SRC_IP: Final = Order("touches_by_src_ip", "src_ip", ("src_ip", "actor", "resource", "first"), 2**16, _WITH_SPAN)
 ORDERS: Final = (BY_RESOURCE, BY_ACTOR, BY_SRC_IP)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import polars as pl
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 IDENTITY: Final = ("source", "tenant", "actor")
 """What tells one actor from another: its key, and where that key is valid."""
+_FEW: Final = 10_000
+"""So many values are listed group by group; more of them, list by list, which costs more to begin with."""
 
 
 def tidy(frame: pl.DataFrame) -> pl.DataFrame:
@@ -36,12 +38,23 @@ def with_lists(rows: pl.DataFrame, found: pl.DataFrame, keys: Sequence[str], fac
 
     numbered = rows.with_row_index("number")
     whose = tidy(found).join(numbered.select("number", *keys), on=list(keys), how="inner", nulls_equal=True)
+    if whose.height <= _FEW:
+        some = (pl.col(column).drop_nulls().unique().sort().alias(name) for name, column in facets.items())
+        lists = whose.group_by("number").agg(some)
+        numbered = numbered.join(lists, on="number", how="left", maintain_order="left")
+        return _without_nulls(numbered, facets)
     for name, column in facets.items():
         pairs = whose.select("number", pl.col(column).alias(name)).drop_nulls().unique().sort("number", name)
         lists = pairs.group_by("number", maintain_order=True).agg(name)
         numbered = numbered.join(lists, on="number", how="left", maintain_order="left")
-    empty = [pl.col(name).fill_null(pl.lit([], dtype=pl.List(pl.String))) for name in facets]
-    return numbered.drop("number").with_columns(*empty)
+    return _without_nulls(numbered, facets)
+
+
+def _without_nulls(numbered: pl.DataFrame, lists: Iterable[str]) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    empty = pl.lit([], dtype=pl.List(pl.String))
+    return numbered.drop("number").with_columns(pl.col(name).fill_null(empty) for name in lists)
 
 
 def fold(frame: pl.DataFrame, directory: Directory, keys: Sequence[str] = ()) -> pl.DataFrame:
