@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     V = TypeVar("V", bound=View)
 
 _DEMO: Final = "demo-objects.txt"
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 300.0
 _PICKS: Final = 8
 """Picks that are kept, so that going back to an earlier choice costs nothing."""
 

@@ -45,9 +45,9 @@ def test_an_audit_of_the_month_finds_the_incident_and_little_else_that_is_grave(
     assert {"rows", "coverage", "window", "lake_version", "untranslated", "suppressed"} <= set(found)
     brief = httpx.get(box.at["brief_url"], timeout=30).json() if "brief_url" in box.at else None
     grave = [row for row in found["rows"] if row["severity"] in {"high", "critical"}]
-    (both,) = (row for row in grave if row["severity"] == "critical")
+    planted = {"api_key_create", "api_key_delete", "works.export"}
+    both = next(row for row in grave if row["severity"] == "critical" and planted <= set(row["actions"]))
     incident = set(both["event_uids"])
-    assert {"api_key_create", "api_key_delete", "works.export"} <= set(both["actions"])
     assert len([row for row in grave if not incident & set(row["event_uids"])]) <= 3
     assert brief is None or brief["token"] in both["credentials"]
 
