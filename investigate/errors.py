@@ -145,3 +145,21 @@ class LakeError(InvestigateError):
 
 class Cancelled(InvestigateError):
     """Whoever asked has changed their mind: raised by a progress callback, it ends the acquisition."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error of another program says, 300 characters at most; its kind where it is silent."""
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong, in one sentence: this package's own words, the system's reason, else that it is a fault of ours.
+
+    May repeat a secret that the error was given: whoever shows it redacts it.
+    """
+    if isinstance(error, InvestigateError):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    said = f": {first_line(error)}" if str(error) else ""
+    return f"This is a fault of investigate: {type(error).__name__}{said}"

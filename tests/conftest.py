@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.needs import missing
+
 # What a process that runs tests beside others is given, and a person's is not: a width, and deafness to Ctrl-C.
 os.environ.pop("COLUMNS", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,8 +24,5 @@ def corpus() -> Path:
     """The folder of real audit logs: `$INVESTIGATE_CORPUS`, else `../shared/corpus`; in CI it must be there."""
     folder = Path(os.environ.get("INVESTIGATE_CORPUS") or Path(__file__).parents[2] / "shared" / "corpus")
     if not folder.is_dir():
-        reason = f"no real audit logs at {folder}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"no real audit logs at {folder}")
     return folder

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from investigate.case.audited import Audit
 from investigate.case.reading import coverage
-from investigate.errors import CaseError, LakeError, UsageError
+from investigate.errors import CaseError, LakeError, UsageError, first_line
 from investigate.events import Window
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _scan(case: Case, loaded: RuleSet, extent: Extent, version: int) -> Scanned:
         with case.lake.connect(version) as connection:
             return interruptible([connection], Scan(connection, loaded, extent).find)
     except duckdb.Error as error:
-        reason = str(error).partition("\n")[0][:300]
+        reason = first_line(error)
         raise LakeError(f"The audit failed: {reason}", "Give it more memory in case.toml, or narrow it.") from error
 
 

@@ -41,7 +41,7 @@ class Opened(Protocol):
         """
 
     def touches(self, order: str) -> nw.LazyFrame[Any] | None:
-        """All rows of an order of `touches`, as that keeps them; None where the engine has only the events."""
+        """All rows of an order of `touches`, as that keeps them; None where there are only the events."""
 
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:
         """The rows of some frames made of `events` or of `touches`; Ctrl-C ends it."""
@@ -106,8 +106,11 @@ class _DuckDB:
     def touches(self, order: str) -> nw.LazyFrame[Any] | None:
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-        self._connections.append(self._lake.look_up.connect(order))
-        return nw.from_native(self._connections[-1].query("FROM touches"))
+        connection = self._lake.look_up.connect(order, self._version)
+        if connection is None:
+            return None
+        self._connections.append(connection)
+        return nw.from_native(connection.query("FROM touches"))
 
     def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
         return self._lake.look_up.rows(order, values, window, self._version)
@@ -140,13 +143,14 @@ class _Polars:
     def touches(self, order: str) -> nw.LazyFrame[Any] | None:
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-        return nw.from_native(self._lake.look_up.scan(order, None, None))
+        found = self._lake.look_up.scan(order, None, None, self._version)
+        return None if found is None else nw.from_native(found)
 
     def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
-        if not self._lake.summed_up(self._version):
+        lazy, most = self._lake.look_up.scan(order, values, window, self._version), self._lake.look_up.most
+        if lazy is None:
             return None
-        most = self._lake.look_up.most
-        found = self._lake.look_up.scan(order, values, window).head(most + 1).collect()
+        found = lazy.head(most + 1).collect()
         return (found, None) if found.height <= most else None
 
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:

@@ -111,9 +111,8 @@ class Reading:
         """The addresses in this version of the lake; looked for once."""
         known = self.case.addresses
         if self.version not in known:
-            if self.case.lake.summed_up(self.version):
-                values = self.case.lake.look_up.addresses()
-            else:
+            values = self.case.lake.look_up.addresses(self.version)
+            if values is None:
                 (met,) = self.collect(pivot.addresses(self.events, Scope()))
                 values = met["src_ip"].to_list()
             known.clear()
@@ -148,16 +147,15 @@ class Reading:
         return tuple(found)
 
     def _candidates(self, column: str, name: str, scope: Scope) -> nw.LazyFrame[Any]:
-        summed = self.case.lake.summed_up(self.version)
-        order = BY.get(column.removesuffix("s"), BY["actor"])
-        if summed and (touches := self._opened.touches(order)) is not None:
+        touches = self._opened.touches(BY.get(column.removesuffix("s"), BY["actor"]))
+        if touches is not None:
             return near.candidates(touches, Scope(), "resource" if column == "resources" else column, name)
         return near.candidates(self.events, Scope(scope.window), column, name)
 
     def by_actor(self) -> nw.LazyFrame[Any]:
         """What tells who acted: the lake's `touches`, where they are at hand, else the events."""
-        summed = self._opened.touches(BY["actor"]) if self.case.lake.summed_up(self.version) else None
-        return self.events if summed is None else summed
+        touches = self._opened.touches(BY["actor"])
+        return self.events if touches is None else touches
 
     def elsewhere(self, resources: Sequence[str]) -> dict[str, Window]:
         """Those of some resources that were touched at all, in any window, and from when to when."""

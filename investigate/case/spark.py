@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from investigate.errors import LakeError, UsageError
+from investigate.errors import LakeError, UsageError, first_line
 from investigate.events import COLUMNS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _connect(url: str) -> Any:
             made.conf.set(name, value)
     except (PySparkException, OSError, ValueError) as error:
         raise LakeError(
-            f"The Spark Connect server at {host} cannot be used: {_first_line(error)}",
+            f"The Spark Connect server at {host} cannot be used: {first_line(error)}",
             "Check its address and that it runs: sbin/start-connect-server.sh in Spark's folder starts one.",
         ) from None
     return made
@@ -181,7 +181,7 @@ def _start(memory: int) -> None:
                 gateway = launch_gateway(settings, {"stdout": said, "stderr": said})  # type: ignore[no-untyped-call]
         except (PySparkRuntimeError, OSError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            reason = _last_line(said) or _first_line(error)
+            reason = _last_line(said) or first_line(error)
             raise UsageError(f"Spark did not start: {reason.rstrip('.')}.", _JAVA) from error
     atexit.register(_end, gateway, folder)
     with _own_signals(), _told():
@@ -282,14 +282,10 @@ def _told() -> Iterator[None]:
     try:
         yield
     except tuple(failures) as error:
-        reason = _first_line(error)
+        reason = first_line(error)
         text = str(error)
         hint = _S3 if "FileSystem" in text else _FILES if "PATH_NOT_FOUND" in text or "FILE_NOT_EXIST" in text else ""
         raise LakeError(f"Spark failed: {reason}", hint or "See: investigate lake info") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
 def _last_line(said: IO[bytes]) -> str:

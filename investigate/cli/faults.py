@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import Final
 
-from investigate.errors import InvestigateError, UsageError
+from investigate.errors import InvestigateError, UsageError, cause
 
 _SECRETS: Final = ("DEVREV_TOKEN", "CODERABBIT_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _LONG_ENOUGH: Final = 6
@@ -49,18 +49,14 @@ def report(error: BaseException, *, debug: bool) -> int:
     if debug:
         # Without the values of variables, which may be secrets: only source lines and messages, redacted.
         say("".join(traceback.format_exception(error)))
+    say(f"Error: {cause(error)}")
     if isinstance(error, InvestigateError):
-        say(f"Error: {error.message}")
         if error.hint:
             say(error.hint)
         return USAGE if isinstance(error, UsageError) else FAILED
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"Error: {where}{error.strerror}.")
         say("Look at the disk, its space and its permissions: investigate doctor")
         return FAILED
-    first = str(error).partition("\n")[0][:300]
-    say(f"Error: This is a fault of investigate: {type(error).__name__}{': ' + first if first else ''}")
     if not debug:
         say("Run it again with --debug and report what it shows.")
     return FAILED

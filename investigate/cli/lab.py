@@ -23,6 +23,7 @@ import typer
 from investigate.cli.faults import say
 from investigate.cli.options import Session, command
 from investigate.errors import CaseError, ConfigError, InvestigateError
+from investigate.report.sink import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,12 +116,14 @@ def copy(shipped: Sequence[Path], folder: Path) -> list[str]:
             present = _digest(target.read_bytes()) if target.exists() else None
             if present in {None, known}:
                 if present != new:
-                    _write(target, data)
+                    with at_once(target) as file:
+                        file.write(data)
                     said.append(f"{'Copied' if present is None else 'Brought up to date'}: {target}")
                 copied[source.name] = new
             elif new not in {present, known}:
                 said.append(f"Kept as you left it, though a newer one is there (move yours to get it): {target}")
-        _write(folder / _COPIED, json.dumps(copied, indent=1, sort_keys=True).encode())
+        with at_once(folder / _COPIED) as file:
+            file.write(json.dumps(copied, indent=1, sort_keys=True).encode())
     except OSError as error:
         raise CaseError(
             f"{folder} cannot be written: {error.strerror}.",
@@ -155,17 +158,6 @@ def _copied(folder: Path) -> dict[str, str]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, readable by its owner alone."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -16,13 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from investigate.cli.faults import say
 from investigate.cli.options import Format
-from investigate.errors import CaseError, UsageError
-from investigate.report.text import FORMULA, LIST_SEPARATOR, plain, to_json
+from investigate.errors import UsageError
+from investigate.report.sink import whole
+from investigate.report.text import cell_text, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     import polars as pl
     from rich.console import Console
@@ -140,18 +140,10 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[
         writer.writerow([_cell(value, shown=shown) for value in row])
 
 
-def _cell(value: Any, *, shown: bool) -> Any:
-    bare = plain(value)
-    if bare is None or (isinstance(bare, int | float) and not isinstance(bare, bool)):
-        return bare
-    if isinstance(bare, list) and not any(isinstance(item, list | dict) for item in bare):
-        text = LIST_SEPARATOR.join("" if item is None else str(item) for item in bare)
-    elif isinstance(bare, list | dict):
-        text = to_json(bare)
-    else:
-        text = str(bare).lower() if isinstance(bare, bool) else str(bare)
-    if text.startswith(FORMULA):
-        text = "'" + text
+def _cell(value: Any, *, shown: bool) -> str | int | float:
+    text = cell_text(value)
+    if not isinstance(text, str):
+        return text
     if shown:
         from investigate.case.display import visible  # noqa: PLC0415 - only for a terminal
 
@@ -214,7 +206,8 @@ def text_sink(session: Session) -> Iterator[IO[str]]:
         return
     buffer = io.StringIO(newline="")
     yield buffer
-    _write(session.out, buffer.getvalue().encode(errors="backslashreplace"))
+    with whole(session.out) as file:
+        file.write(buffer.getvalue().encode(errors="backslashreplace"))
 
 
 @contextmanager
@@ -227,20 +220,8 @@ def _binary(session: Session) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.write(buffer.getvalue())
         sys.stdout.buffer.flush()
     else:
-        _write(session.out, buffer.getvalue())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, for its owner alone: a result names people and addresses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise CaseError(f"{path} cannot be written: {error.strerror}.", "Name another file with --out.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        with whole(session.out) as file:
+            file.write(buffer.getvalue())
 
 
 def utc(value: datetime) -> str:

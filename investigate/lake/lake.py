@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from investigate.errors import LakeError
+from investigate.errors import LakeError, first_line
 from investigate.events import event_schema, reject_schema
 from investigate.lake import sql
-from investigate.lake.runs import Runs
+from investigate.lake.runs import Runs, summed_up
 from investigate.lake.storage import storage_of
 from investigate.lake.table import Change, Table
 from investigate.lake.touches import ORDERS
@@ -89,7 +89,7 @@ class Lake:
 
     def summed_up(self, version: int) -> bool:
         """Whether the roll-up is that of the events at this version."""
-        return all(runs.events_version == version for runs in self.orders.values())
+        return summed_up(self.orders, version)
 
     @contextmanager
     def stage(self, acquisition: str) -> Iterator[Staging]:
@@ -106,7 +106,7 @@ class Lake:
                 scratch = stack.enter_context(Scratch(self._scratch(acquisition), self._memory // 2, self._tables()))
                 yield stack.enter_context(Staging(scratch, self.events, self.rejects))
         except (duckdb.Error, OSError) as error:
-            reason = str(error).partition("\n")[0][:200]
+            reason = first_line(error)
             raise LakeError(
                 f"The acquisition could not be finished: {reason}",
                 "Free some space if the disk is full, then run the same command again: it goes on from the evidence.",
@@ -165,7 +165,7 @@ class Lake:
         except LakeError as error:
             reason = error.message
         except (duckdb.Error, OSError) as error:
-            reason = str(error).partition("\n")[0][:200]
+            reason = first_line(error)
         else:
             return ""
         return f"The events are stored, but not summed up yet ({reason}); lake rebuild-touches does it again."
@@ -240,7 +240,7 @@ class Lake:
         try:
             return compactor.run(groups, target or TARGET)
         except (duckdb.Error, OSError) as error:
-            reason = str(error).partition("\n")[0][:200]
+            reason = first_line(error)
             raise LakeError(
                 f"The lake could not be compacted: {reason}", "Free some space if the disk is full, then try again."
             ) from error

@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.lake import sql
-from investigate.lake.touches import BY_RESOURCE, BY_SRC_IP, COLUMNS, ORDERS, read
+from investigate.lake.table import Snapshot
+from investigate.lake.touches import BY_RESOURCE, BY_SRC_IP, COLUMNS, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,11 +56,11 @@ class LookUp:
             LakeError: the files cannot be read.
         """
         runs = self._orders[order]
+        # By an equality DuckDB passes over the row groups that cannot hold the value.
+        wanted = "= $values[1]" if len(values) == 1 else "IN (SELECT unnest($values))"
         query = f"""
-            SELECT {read(runs.order)} FROM found WHERE {runs.order.lead} IN (SELECT unnest($values))
-            AND first < $end AND {_LAST[order]} >= $start LIMIT {self.most + 1}"""
-        if len(values) == 1:
-            query = query.replace("IN (SELECT unnest($values))", "= $values[1]")
+            SELECT {read(runs.order)} FROM found
+            WHERE {runs.order.lead} {wanted} AND first < $end AND {runs.order.last} >= $start LIMIT {self.most + 1}"""
         bound = {"values": list(values), "start": window.start, "end": window.end}
         files = runs.files(values, window, version)
         if files is None:
@@ -67,17 +68,34 @@ class LookUp:
         found = self._ask(runs, files, query, bound)
         return (found, query) if found.height <= self.most else None
 
-    def connect(self, order: str) -> duckdb.DuckDBPyConnection:
-        """A locked connection with the view `touches`: all rows of an order, as that keeps them."""
-        table = self._orders[order].table
-        return sql.connect({"touches": (table, table.snapshot())}, self._memory)
+    def connect(self, order: str, version: int) -> duckdb.DuckDBPyConnection | None:
+        """A locked connection with the view `touches`: all rows of an order, as that keeps them; None as in `rows`."""
+        runs = self._orders[order]
+        files = runs.files(version=version)
+        if files is None:
+            return None
+        return sql.connect({"touches": (runs.table, Snapshot(version, tuple(files)))}, self._memory)
 
-    def scan(self, order: str, values: Sequence[str] | None, window: Window | None) -> pl.LazyFrame:
-        """The same rows as `rows` finds, however many, as Polars reads them; None is all values, and all of time."""
+    def scan(
+        self, order: str, values: Sequence[str] | None, window: Window | None, version: int
+    ) -> pl.LazyFrame | None:
+        """The rows that `rows` finds, however many, as Polars reads them.
+
+        Args:
+            order: see `rows`.
+            values: see `rows`; None is all.
+            window: see `rows`; None is all of time.
+            version: of the events.
+
+        Returns:
+            None where another version of the events is summed up.
+        """
         import polars as pl  # noqa: PLC0415 - half a second that other engines' users need not wait
 
         runs = self._orders[order]
-        files = runs.files(values, window)
+        files = runs.files(values, window, version)
+        if files is None:
+            return None
         if not files:
             return pl.DataFrame(pl.from_arrow(BY_RESOURCE.schema.empty_table())).lazy()
         lazy = pl.scan_parquet(files, glob=False, storage_options=runs.table.storage.options)
@@ -93,11 +111,14 @@ class LookUp:
             return shown
         return shown.filter(pl.col("first") < window.end, pl.col("last") >= window.start)
 
-    def addresses(self) -> list[str]:
-        """All distinct `src_ip`."""
+    def addresses(self, version: int) -> list[str] | None:
+        """All distinct `src_ip`; None where another version of the events is summed up."""
         runs = self._orders[BY_SRC_IP.name]
+        files = runs.files(version=version)
+        if files is None:
+            return None
         query = "SELECT DISTINCT src_ip FROM found WHERE src_ip IS NOT NULL"
-        return self._ask(runs, runs.files() or [], query, {})["src_ip"].to_list()
+        return self._ask(runs, files, query, {})["src_ip"].to_list()
 
     def _ask(self, runs: Runs, files: Sequence[str], query: str, bound: dict[str, Any]) -> pl.DataFrame:
         with self._lock:
@@ -108,8 +129,3 @@ class LookUp:
             sql.expose(connection, "found", runs.table, files)
             found: pl.DataFrame = sql.interruptible([connection], lambda: connection.sql(query, params=bound).pl())
             return found
-
-
-_LAST: Final = {
-    order.name: "last" if "last" in order.columns else "(first + to_microseconds(span))" for order in ORDERS
-}

@@ -14,6 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from investigate.errors import LakeError
+from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch
 from investigate.lake.sql import expose
 from investigate.lake.staging import cast
@@ -100,7 +101,7 @@ class Rollup:
         """
         for _ in range(_TRIES):
             snapshot = self._events.snapshot()
-            if snapshot.version < 0 or self.reached(snapshot.version):
+            if snapshot.version < 0 or summed_up(self.orders, snapshot.version):
                 return 0
             try:
                 return self._sum(self._plan(snapshot, self._fresh(snapshot)), progress)
@@ -124,10 +125,6 @@ class Rollup:
             return self._sum(self._plan(snapshot, None), progress)
         except _Overtaken:
             raise LakeError("Another process is summing the events up.", "Try again when it is done.") from None
-
-    def reached(self, version: int) -> bool:
-        """Whether all orders sum up the events of this version."""
-        return all(runs.events_version == version for runs in self.orders.values())
 
     def _fresh(self, snapshot: Snapshot) -> Sequence[str] | None:
         """The files of the events that are not summed up yet; None where that cannot be told: all of them."""

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from investigate.lake.touches import read
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
     from deltalake.transaction import RemoveAction
@@ -133,10 +131,6 @@ class Runs:
             and (window is None or (file.first < window.end and _midnight(window.start) <= file.last))
         ]
 
-    def select(self) -> str:
-        """The columns of `touches`, as DuckDB selects them from the files."""
-        return read(self.order)
-
     def removal(self, snapshot: Snapshot, keep: Collection[str]) -> list[RemoveAction]:
         """What takes all runs of a snapshot but some out of the table."""
         from deltalake.transaction import RemoveAction  # noqa: PLC0415 - a reader needs it not
@@ -165,6 +159,11 @@ class Runs:
             version = noted[1].get("events_version") if noted else None
             self._known = (table.version(), version, _files(self.table, self.order.lead))
         return self._known
+
+
+def summed_up(orders: Mapping[str, Runs], version: int) -> bool:
+    """Whether all orders sum up the events of this version."""
+    return all(runs.events_version == version for runs in orders.values())
 
 
 def _files(table: Table, lead: str) -> tuple[_File, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import duckdb
 
-from investigate.errors import LakeError, QueryRefused
+from investigate.errors import LakeError, QueryRefused, first_line
 from investigate.events import COLUMNS
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ def expose(connection: duckdb.DuckDBPyConnection, view: str, table: Table, files
         try:
             table.storage.expose(connection, view, files, table.schema, table.partition_by)
         except (duckdb.Error, OSError) as error:
-            raise LakeError(
-                f"The lake could not be read: {_first_line(error)}", "See: investigate lake info"
-            ) from error
+            raise LakeError(f"The lake could not be read: {first_line(error)}", "See: investigate lake info") from error
         return
     columns = ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in table.schema)
     connection.execute(f"CREATE OR REPLACE TABLE no_{view} ({columns})")
@@ -118,7 +116,7 @@ def check(query: str) -> str:
     try:
         statements = duckdb.extract_statements(query)
     except duckdb.Error as error:
-        raise QueryRefused(f"That is no SQL: {_first_line(error)}", _HINT) from error
+        raise QueryRefused(f"That is no SQL: {first_line(error)}", _HINT) from error
     if len(statements) != 1:
         raise QueryRefused(f"That is {len(statements)} statements.", _HINT)
     if statements[0].type not in _READS:
@@ -143,12 +141,12 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
         bound = dict(parameters) if parameters else None
         return interruptible([connection], lambda: connection.sql(query, params=bound).to_arrow_table())
     except (duckdb.PermissionException, duckdb.InvalidInputException) as error:
-        raise QueryRefused(f"Refused: {_first_line(error)}", _HINT) from error
+        raise QueryRefused(f"Refused: {first_line(error)}", _HINT) from error
     except (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException) as error:
         hint = f"The columns of events are {', '.join(COLUMNS)}."
-        raise QueryRefused(f"{_first_line(error)}", hint) from error
+        raise QueryRefused(f"{first_line(error)}", hint) from error
     except duckdb.Error as error:
-        raise LakeError(f"The query failed: {_first_line(error)}", "Correct it, or give it more --memory.") from error
+        raise LakeError(f"The query failed: {first_line(error)}", "Correct it, or give it more --memory.") from error
 
 
 def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callable[[], _Found]) -> _Found:
@@ -168,7 +166,3 @@ def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callab
             for connection in connections:
                 connection.interrupt()
             raise
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:300]

@@ -78,6 +78,11 @@ class Order:
         """Of its files."""
         return pa.schema([pa.field(name, _TYPES[name]) for name in self.columns])
 
+    @property
+    def last(self) -> str:
+        """What `last` is, of the columns of its files."""
+        return "last" if "last" in self.columns else "first + to_microseconds(span)"
+
 
 BY_RESOURCE: Final = Order("touches", "resource", ("resource", "first", "actor"), 2**14, tuple(COLUMNS))
 BY_ACTOR: Final = Order("touches_by_actor", "actor", ("actor", "resource", "first"), 2**16, _WITH_SPAN)
@@ -119,6 +124,6 @@ def kept(order: Order) -> str:
 
 def read(order: Order) -> str:
     """The columns of `touches`, selected from the files of an order."""
-    told = {"date": "first::DATE AS date", "last": "first + to_microseconds(span) AS last"}
+    told = {"date": "first::DATE AS date", "last": f"{order.last} AS last"}
     missing = set(COLUMNS) - set(order.columns)
     return ", ".join(told[name] if name in missing else name for name in COLUMNS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from deltalake.exceptions import DeltaError
 
-from investigate.errors import LakeError, UsageError
+from investigate.errors import LakeError, UsageError, first_line
 
 if TYPE_CHECKING:
     from investigate.lake.table import Table
@@ -57,7 +57,7 @@ def vacuum(table: Table, keep: timedelta = KEEP) -> Vacuumed:
         most = max(hours, int(_STRAY.total_seconds()) // _HOUR)
         strays = found.vacuum(most, dry_run=True, enforce_retention_duration=False, full=True)
     except (DeltaError, OSError) as error:
-        reason = str(error).partition("\n")[0][:200]
+        reason = first_line(error)
         raise LakeError(f"The lake could not be read: {reason}", "Run the same command again.") from error
     needed = set(table.snapshot().names)
     doomed = {name for name in (*expired, *strays) if name not in needed}

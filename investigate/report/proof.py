@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 import duckdb
 from duckdb import ColumnExpression, ConstantExpression
 
-from investigate.errors import InvestigateError
+from investigate.errors import InvestigateError, first_line
 from investigate.report.bundle import EVENTS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Proof:
         try:
             self._connection.read_parquet(str(events), hive_partitioning=False).create_view("events")
         except duckdb.Error as error:
-            reason = str(error).partition("\n")[0][:200]
+            reason = first_line(error)
             found.fault("unreadable", EVENTS, f"The events cannot be read: {reason}")
             self._connection.execute("CREATE VIEW events AS SELECT '' AS evidence, '' AS source WHERE false")
 
@@ -76,7 +76,7 @@ class Proof:
             with path.open("rb") as stream:
                 self._walk(wanted, records(stream, path.stat().st_size, source, manifest), sha256)
         except (InvestigateError, ValueError, duckdb.Error) as error:
-            reason = str(error).partition("\n")[0][:200]
+            reason = first_line(error)
             message = f"The events of the evidence {sha256}, as {source[:80]}, cannot be compared: {reason}"
             self._found.fault("unreadable", sha256, message)
 

@@ -20,6 +20,16 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         CaseError: it cannot be written.
     """
+    try:
+        with at_once(path) as stream:
+            yield stream
+    except OSError as error:
+        raise CaseError(f"{path} cannot be written: {error.strerror or error}.", "Name another file.") from error
+
+
+@contextmanager
+def at_once(path: Path) -> Iterator[IO[bytes]]:
+    """As `whole`, with the system's own errors."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as stream:
@@ -27,7 +37,5 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise CaseError(f"{path} cannot be written: {error.strerror or error}.", "Name another file.") from error
     finally:
         temporary.unlink(missing_ok=True)

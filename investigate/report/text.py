@@ -16,7 +16,7 @@ LIST_SEPARATOR: Final = "; "
 """Between the values of a list in a cell of CSV."""
 _LISTED: Final = 6
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell of a spreadsheet may begin with to be a formula, also in full width."""
 _SURROGATES: Final = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -107,6 +107,12 @@ def csv_cell(value: Any) -> Any:
     Lists are joined, null is empty; control characters are written as escapes, all but tab and line ends, which
     stand inside quotes.
     """
+    bare = cell_text(value)
+    return _without_hidden(bare, keep="\t\r\n") if isinstance(bare, str) else bare
+
+
+def cell_text(value: Any) -> str | int | float:
+    """As `csv_cell`, with control characters as they are."""
     bare = plain(value)
     if bare is None:
         return ""
@@ -118,6 +124,5 @@ def csv_cell(value: Any) -> Any:
         text = to_json(bare)
     else:
         text = str(bare).lower() if isinstance(bare, bool) else str(bare)
-    text = _without_hidden(text, keep="\t\r\n")
     # A spreadsheet looks past blanks, so what stands behind them counts.
-    return "'" + text if text.lstrip(" \u00a0").startswith(FORMULA) else text
+    return "'" + text if text.lstrip(" \u00a0").startswith(_FORMULA) else text

@@ -87,14 +87,6 @@ class Graph(ChartView):
         else:
             self.desk.scope.point(**{_POINTS[kind]: [name]})
 
-    def coverage_lines(self) -> list[str]:
-        """As `View` has it."""
-        return self.answer.coverage.lines() if self.answer else []
-
-    def query(self) -> str:
-        """As `View` has it."""
-        return self.answer.sql or "" if self.answer else ""
-
     def code(self) -> str:
         """As `View` has it."""
         now = self.desk.scope.now

@@ -15,7 +15,6 @@ from investigate.widgets.view import View
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from investigate.case.answer import Answer
     from investigate.widgets.desk import Widgets
     from investigate.widgets.scope import Chosen
 
@@ -45,7 +44,6 @@ class Identities(View):
     actions: ClassVar[Mapping[str, str]] = {"choose": "_choose"}
 
     def __init__(self, desk: Widgets) -> None:
-        self.answer: Answer | None = None
         super().__init__(desk)
 
     def ask(self, chosen: Chosen) -> None:
@@ -77,14 +75,6 @@ class Identities(View):
         else:
             wanted = (*before, name) if message.get("add") else (name,)
         self.desk.scope.point(identities=wanted)
-
-    def coverage_lines(self) -> list[str]:
-        """As `View` has it."""
-        return self.answer.coverage.lines() if self.answer else []
-
-    def query(self) -> str:
-        """As `View` has it."""
-        return self.answer.sql or "" if self.answer else ""
 
     def code(self) -> str:
         """As `View` has it."""

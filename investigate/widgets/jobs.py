@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import traitlets
 
 from investigate.case.display import amount, visible
-from investigate.errors import Cancelled, InvestigateError
+from investigate.errors import Cancelled, InvestigateError, cause
 from investigate.evidence.redact import redact
 from investigate.sources.phrases import span
 from investigate.widgets.part import Part
@@ -276,14 +276,12 @@ def sentences(error: BaseException) -> tuple[str, str]:
     Args:
         error: of this package: its own words; of the system: its reason; any other is a fault of this program.
     """
+    said = redact(cause(error))
     if isinstance(error, InvestigateError):
-        return redact(error.message), redact(error.hint)
+        return said, redact(error.hint)
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return redact(f"{where}{error.strerror}."), "Look at the disk, its space and its permissions."
-    first = str(error).partition("\n")[0][:300]
-    said = f"This is a fault of investigate: {type(error).__name__}{': ' + first if first else ''}."
-    return redact(said), "Report it; what was collected before is safe."
+        return said, "Look at the disk, its space and its permissions."
+    return f"{said}.", "Report it; what was collected before is safe."
 
 
 def _shown(text: str) -> str:

@@ -68,10 +68,6 @@ class Matrix(ChartView):
             one = self.cells[number]
             self.desk.scope.point(identities=[one["actor"]], only=one["resource"])
 
-    def coverage_lines(self) -> list[str]:
-        """As `View` has it."""
-        return self.answer.coverage.lines() if self.answer else []
-
     def code(self) -> str:
         """As `View` has it."""
         now = self.desk.scope.now

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from investigate.case import inspection
-from investigate.errors import LakeError
+from investigate.errors import LakeError, first_line
 from investigate.events import COLUMNS
 from investigate.lake.sql import file_list
 from investigate.widgets.where import Where
@@ -164,7 +164,7 @@ class Shelf:
 
 
 def _failed(error: duckdb.Error) -> LakeError:
-    first = str(error).partition("\n")[0][:300]
     if isinstance(error, duckdb.InterruptException):
         return LakeError("The query was stopped.", "Ask again.")
-    return LakeError(f"The query failed: {first}", "Narrow the window, or give the case more memory in case.toml.")
+    reason = first_line(error)
+    return LakeError(f"The query failed: {reason}", "Narrow the window, or give the case more memory in case.toml.")

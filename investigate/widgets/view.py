@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from IPython.display import DisplayHandle
 
+    from investigate.case import Answer
     from investigate.widgets.desk import Widgets
     from investigate.widgets.picked import Seat
     from investigate.widgets.scope import Chosen
@@ -49,6 +50,7 @@ class View(anywidget.AnyWidget):
         follows: the fields of the scope whose change makes it ask again.
         marks: those whose change only makes it show something else as chosen.
         actions: what the page may ask for, to the method that does it.
+        answer: of the case, where the view shows one.
     """
 
     _esm = _HERE / "loader.js"
@@ -65,6 +67,7 @@ class View(anywidget.AnyWidget):
         super().__init__()
         self.desk = desk
         self.turns = Turns(self._interrupt)
+        self.answer: Answer | None = None
         self.status = ""
         self.problem: tuple[str, str] | None = None
         self._asking = False
@@ -84,7 +87,7 @@ class View(anywidget.AnyWidget):
 
     def coverage_lines(self) -> list[str]:
         """How much of what was asked about was collected, a line a source."""
-        return []
+        return self.answer.coverage.lines() if self.answer else []
 
     def code(self) -> str:
         """Python that asks the same, for a cell of one's own; empty where there is nothing to ask."""
@@ -92,7 +95,7 @@ class View(anywidget.AnyWidget):
 
     def query(self) -> str:
         """The SQL that was run; empty where none was."""
-        return ""
+        return self.answer.sql or "" if self.answer else ""
 
     def body_html(self) -> str:
         """What it shows, as HTML without anything live; everything a log says is escaped."""

@@ -42,10 +42,7 @@ GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-811
     ],
 )
 def test_what_cannot_be_run_is_listed_and_the_rest_is_run(tmp_path: Path, document: Any, reason: str) -> None:
-    try:
-        bad = written(tmp_path, document, name="bad.yml")
-    except UnicodeEncodeError:
-        pytest.skip("half a surrogate pair cannot be written")
+    bad = written(tmp_path, document, name="bad.yml")
     assert len(bad) == 0
     (left,) = bad.untranslated
     assert left.rule_file == "bad.yml"

@@ -13,17 +13,18 @@ import json
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import nbformat
-import pyarrow as pa
 
 import investigate
-from investigate.events import event_schema
+from investigate.lake.parquet import ROW_GROUP
+from investigate.lake.scratch import Scratch
+from investigate.lake.staging import cast
+from investigate.lake.table import Change
 from investigate.widgets.events import PAGE, Events
 
 if TYPE_CHECKING:
@@ -80,20 +81,18 @@ def main() -> None:
 
 
 def make(case: Case, events: int) -> None:
-    """Write the days as DuckDB makes them, by the lake's own writer, in one commit."""
-    schema = pa.schema([field for field in event_schema() if field.name != "date"])
-    from investigate.lake.parquet import write  # noqa: PLC0415 - only where there is no lake yet
-
-    added = []
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for number in range(DAYS):
-            ends = {"low": number * events // DAYS, "high": (number + 1) * events // DAYS, "all": events}
-            table = connection.sql(EVENTS, params=ends).to_arrow_table().select(schema.names).cast(schema)
-            day = str(FIRST + timedelta(days=number))
-            name = f"date={day}/{number:02}.parquet"
-            added.append(write(case.lake.events.path, name, table.to_batches(65_536), schema, {"date": day}))
-    case.lake.events.commit(added, "benchmark", {"received": events})
+    """Write the days as DuckDB makes them, by the lake's own writer, in one commit, and sum them up."""
+    lake, added = case.lake, []
+    with Scratch(lake.root / ".staging" / "benchmark", 4 * 2**30, lake._tables()) as scratch:
+        with closing(scratch.engine()) as engine:
+            for number in range(DAYS):
+                ends = {"low": number * events // DAYS, "high": (number + 1) * events // DAYS, "all": events}
+                rows = engine.sql(EVENTS, params=ends).select(*lake.events.file_schema.names)
+                batches = cast(rows.to_arrow_reader(ROW_GROUP), lake.events.file_schema)
+                day = str(FIRST + timedelta(days=number))
+                added.append(scratch.put(lake.events, f"date={day}/{number:02}.parquet", batches, {"date": day}))
+        lake.events.transact("benchmark", lambda _: Change(added, (), {"stored": events}))
+    lake.touches.catch_up()
 
 
 def views(case: Case) -> None:
@@ -151,8 +150,9 @@ def saved(folder: Path) -> None:
 
 def peers(case: Case) -> None:
     """Time to first rows, bytes saved and DOM size after 40 screens: this grid, quak, itables on the same events."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "widgets"))
-    from lab import Notebook, chromium, jupyterlab  # type: ignore[import-not-found] # noqa: PLC0415
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from tests.needs import chromium  # noqa: PLC0415
+    from tests.widgets.lab import Notebook, jupyterlab  # noqa: PLC0415
 
     cells = {
         "investigate": f"import investigate\ninvestigate.open({case.path!r}).widgets.events()",

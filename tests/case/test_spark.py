@@ -18,6 +18,7 @@ import pytest
 import investigate
 from investigate.case import engines, spark
 from investigate.errors import LakeError, UsageError
+from tests.needs import java
 
 from .test_questions import DAY, QUESTIONS, cloud, filled  # noqa: F401 - a fixture
 
@@ -40,6 +41,11 @@ print(port, flush=True)
 sys.stdin.read()
 session.stop()
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spark_can_run() -> None:
+    java()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from investigate.events import parse_time
+from tests.needs import java
 
 from .conftest import run
 from .test_output import some_object
@@ -60,6 +61,7 @@ def test_every_question_gives_rows_with_coverage_and_version_alike_on_both_engin
 
 
 def test_spark_gives_the_rows_that_duckdb_gives(filled: Filled) -> None:
+    java()
     asked = ("who-touched", some_object(filled), "--format", "json")
     found = filled.run(*asked, "--engine", "spark")
     assert (found.code, found.data["rows"]) == (0, filled.run(*asked).data["rows"])

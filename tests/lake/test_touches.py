@@ -149,9 +149,9 @@ def test_what_was_cut_off_before_the_roll_up_is_made_up_for(lake: Lake, monkeypa
     with monkeypatch.context() as broken:
         broken.setattr(rollup.Rollup, "catch_up", lambda _self, _progress=None: 0)
         commit(lake, "a2", table([event(2, ["s"])]))
-    assert not lake.touches.reached(lake.events.snapshot().version)
+    assert not lake.summed_up(lake.events.snapshot().version)
     commit(lake, "a3", table([event(3, ["t"])]))
-    assert lake.touches.reached(lake.events.snapshot().version)
+    assert lake.summed_up(lake.events.snapshot().version)
     assert kept(lake, BY_SRC_IP.name) == of([event(1), event(2, ["s"]), event(3, ["t"])])
 
 
@@ -165,7 +165,7 @@ def test_what_was_cut_off_between_two_orders_is_made_up_for(lake: Lake, monkeypa
     with monkeypatch.context() as broken:
         broken.setattr(last, "transact", killed)
         assert "not summed up yet" in commit(lake, "a2", table([event(2, ["s"])])).note
-    assert not lake.touches.reached(lake.events.snapshot().version)
+    assert not lake.summed_up(lake.events.snapshot().version)
     assert lake.touches.catch_up() == 1
     assert [kept(lake, order.name) for order in ORDERS] == [of([event(1), event(2, ["s"])])] * len(ORDERS)
 
@@ -207,7 +207,7 @@ def test_a_look_up_finds_the_touches_of_a_value(lake: Lake, order: Any, value: s
     commit(lake, "a1", table(list(events.values())))
     found = _looked_up(lake, order.name, value, ALWAYS)
     assert set(found["first"]) == {events[number]["time"] for number in wanted}
-    assert found.equals(lake.look_up.scan(order.name, [value], ALWAYS).collect())
+    assert found.equals(lake.look_up.scan(order.name, [value], ALWAYS, lake.events.snapshot().version).collect())
 
 
 def test_a_look_up_keeps_to_its_window(lake: Lake) -> None:

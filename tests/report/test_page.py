@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from investigate.report.markup import lines, tag
 from investigate.report.model import Hole
 from investigate.report.page import render
 from investigate.report.text import CELL, visible
+from tests.needs import chromium
 
 from .conftest import HOSTILE, NAMES, WINDOW
 
@@ -152,26 +152,20 @@ def test_any_text_survives_as_text(text: str) -> None:
 
 
 def test_a_browser_asks_for_nothing_and_runs_nothing(page: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"no browser: {error}")
-        with browser:
-            tab = browser.new_page(color_scheme="dark")
-            asked: list[str] = []
-            said: list[str] = []
-            tab.on("request", lambda request: asked.append(request.url))
-            tab.on("dialog", lambda dialog: said.append(dialog.message))
-            tab.on("console", lambda message: said.append(message.text))
-            tab.goto(page.as_uri())
-            dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-            tab.emulate_media(color_scheme="light")
-            light = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-            tab.emulate_media(media="print")
-            printed = tab.evaluate("getComputedStyle(document.querySelector('nav')).display")
-            pages = tab.pdf(format="A4").count(b"/Type /Page\n")
+    with chromium() as browser:
+        tab = browser.new_page(color_scheme="dark")
+        asked: list[str] = []
+        said: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("dialog", lambda dialog: said.append(dialog.message))
+        tab.on("console", lambda message: said.append(message.text))
+        tab.goto(page.as_uri())
+        dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        tab.emulate_media(color_scheme="light")
+        light = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        tab.emulate_media(media="print")
+        printed = tab.evaluate("getComputedStyle(document.querySelector('nav')).display")
+        pages = tab.pdf(format="A4").count(b"/Type /Page\n")
     assert (asked, said) == ([page.as_uri()], [])
     assert (dark, light, printed) == ("rgb(20, 23, 27)", "rgb(255, 255, 255)", "none")
     assert pages >= 1

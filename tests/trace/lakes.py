@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from investigate.case import spark
 from investigate.events import Window, event_schema
 from investigate.trace import Directory
+from tests.needs import java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,6 +65,7 @@ def reading(engine: str, events: list[Event]) -> Iterator[tuple[nw.LazyFrame[Any
 @functools.cache
 def _spark() -> Any:
     """The session that questions get, without what makes Spark fast on large lakes and slow on small ones."""
+    java()
     session = spark.session(None, 2**30).newSession()
     for name in ("adaptive.enabled", "codegen.wholeStage"):
         session.conf.set(f"spark.sql.{name}", "false")

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 _QUIET = Path("@jupyterlab/apputils-extension/notification.jupyterlab-settings")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE = 60_000
 """Milliseconds; a kernel starts slowly on a busy machine."""
 _READY = """async () => {
@@ -113,16 +111,6 @@ def _answering(port: int, process: subprocess.Popen[Any], log: Path) -> str:
         else:
             return f"http://127.0.0.1:{port}"
     raise AssertionError(log.read_text())
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    path = "/usr/bin/chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(args=list(FLAGS), executable_path=path if Path(path).exists() else None)
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -15,8 +15,9 @@ from axe_playwright_python.sync_playwright import Axe
 
 import investigate
 from investigate.events import Window, parse_time
+from tests.needs import chromium
 
-from .lab import NOTEBOOKS, Lab, Notebook, chromium, jupyterlab
+from .lab import NOTEBOOKS, Lab, Notebook, jupyterlab
 from .sandboxed import EVENTS, Box, running
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import expect
 
 import investigate
+from tests.needs import chromium
 
-from .lab import NOTEBOOKS, Lab, Notebook, chromium, jupyterlab
+from .lab import NOTEBOOKS, Lab, Notebook, jupyterlab
 from .traced import demonstration, hostile_case
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ import pytest
 
 import investigate
 from investigate.errors import LakeError
-from investigate.widgets import frames, picked, vega
-from investigate.widgets.chart import labels
+from investigate.widgets import frames, picked
 from investigate.widgets.graph import MOST as MOST_NODES
 from investigate.widgets.matrix import MOST as MOST_CELLS
 from investigate.widgets.rows import LONGEST, LONGEST_RAW
@@ -378,23 +377,6 @@ def test_an_export_holds_every_event_and_no_formula(hostile: Case, told: Told, f
         rows = pq.read_table(path).to_pylist()
         assert HOSTILE in {row["actor"] for row in rows}
     assert len(rows) == 5
-
-
-# Charts
-
-
-def test_short_names_are_one_for_each() -> None:
-    ids = [f"don:core:dvrv-us-1:devo/1:ticket/{number}" for number in (1, 2)]
-    more = ["don:core:dvrv-us-2:devo/1:ticket/1", "2001:db8::1", "x" * 99, "y" + "x" * 99, "\u202e"]
-    assert list(labels([*ids, *more]).values()) == [
-        *("ticket/1", "ticket/2", "ticket/1 (2)", "2001:db8::1", "…" + "x" * 35, "…" + "x" * 35 + " (2)", "\\u202e")
-    ]
-
-
-def test_the_offline_vega_loads_nothing() -> None:
-    script = vega.script().decode()
-    assert "embed" in script[-500:]
-    assert not [line for line in script.splitlines() if line.startswith("import ") and "http" in line]
 
 
 # Frames
