@@ -51,6 +51,7 @@ class CodeRabbitLog:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._totals: dict[Asked, int] = {}
         self._database = sqlite3.connect(path, check_same_thread=False)
         self._database.executescript(
             """
@@ -76,6 +77,7 @@ class CodeRabbitLog:
                 yield org, entry.micros, entry.uid, entry.action, entry.resource, entry.actor.casefold(), body
 
         with self._lock, self._database:
+            self._totals.clear()
             self._database.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", rows())
             self._database.executemany(
                 "INSERT INTO options VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
@@ -88,9 +90,17 @@ class CodeRabbitLog:
         where, values = asked.where()
         offset = min((number - 1) * size, _LARGEST)
         with self._lock:
-            (total,) = self._database.execute(f"SELECT count(*) FROM entries WHERE {where}", values).fetchone()
+            if asked not in self._totals:
+                count = self._database.execute(f"SELECT count(*) FROM entries WHERE {where}", values)
+                (self._totals[asked],) = count.fetchone()
+            total = self._totals[asked]
+            # The rows before the page are passed over in the index, without looking at one of them.
             rows = self._database.execute(
-                f"SELECT body FROM entries WHERE {where} ORDER BY micros DESC, uid DESC LIMIT ? OFFSET ?",
+                f"""
+                SELECT body FROM entries WHERE rowid IN (
+                    SELECT rowid FROM entries WHERE {where} ORDER BY micros DESC, uid DESC LIMIT ? OFFSET ?
+                ) ORDER BY micros DESC, uid DESC
+                """,
                 [*values, size, offset],
             ).fetchall()
         return total, [json.loads(body) for (body,) in rows]

@@ -12,6 +12,7 @@ from investigate.errors import TransferError
 
 PAGE_SIZE: Final = 100
 """The most the vendor hands out at once (seeds/002_76e46fa884973481.txt)."""
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _CHANGING: Final = ("id", "relativeTime")
 """`relativeTime` changes from call to call and is no part of an entry (vendors.md)."""
 
@@ -98,8 +99,7 @@ def _entry(value: object) -> Entry:
 
 
 def _digest(value: object) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode("ascii"), digest_size=16).digest()
+    return blake2b(_CANONICAL.encode(value).encode("ascii"), digest_size=16).digest()
 
 
 def _time(value: object) -> datetime | None:

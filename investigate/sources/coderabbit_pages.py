@@ -2,12 +2,14 @@
 
 Pages are offsets into a list that may change while it is read. A window counts as read when `total_count` is the same
 on every page, as many different ids were read, and the first page is still the same at the end; a window of a single
-page was read at one instant. Otherwise it is read again, then halved.
+page was read at one instant. Otherwise it is read again, then halved. Entries alike in all but their id, on different
+pages, must show all their ids once more in the answer about their second alone.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from investigate.events import Window
@@ -40,10 +42,11 @@ def paging(window: Window, *, batch: int = 16) -> Generator[Fetch | Keep, Sequen
     seam = Window(max(window.start, (window.end - SECOND).replace(microsecond=0)), window.end)
     reading = _Reading(batch, seam.start)
     # The vendor's end is inclusive, ours is not: one microsecond less.
-    yield from reading.read(Span(window, window.end - _TICK), None)
+    last = Span(seam, _ceiling(window.end))
+    yield from reading.read(Span(window, window.end - _TICK), None, last)
     # Should the vendor cut that to a whole second or millisecond, it would pass over the last entries: so the end is
     # looked at once more, from beyond it.
-    yield from reading.read(Span(seam, _ceiling(window.end)), window)
+    yield from reading.read(last, window, None)
     return reading.outcome()
 
 
@@ -64,6 +67,7 @@ class _Reading:
         self._batch = batch
         self._seam = seam - SECOND  # a vendor that writes whole seconds dates entries up to one back
         self._turn = 0
+        self._promised: dict[Span, int] = {}
         self._requests = 0
         self._enough = 0
         self._known: set[bytes] = set()
@@ -77,19 +81,22 @@ class _Reading:
         unproven = tuple(_merged(self._unproven))
         return Outcome(unproven, self._total, self._rereads, self._outside, self._alike, self._fault)
 
-    def read(self, span: Span, only_new: Window | None) -> Generator[Fetch | Keep, Sequence[Page], None]:
+    def read(
+        self, span: Span, only_new: Window | None, after: Span | None
+    ) -> Generator[Fetch | Keep, Sequence[Page], None]:
         """Read `span` until it is proven, cut in two where need be, or give it up.
 
         Args:
             span: what to read.
             only_new: keep only pages that bring an entry of this window; None keeps every page of a proven reading.
+            after: what is going to be read next.
         """
         halves = span.halves()
         reads: list[Read] = []
         last = False
         for _ in range(READS):
             last = halves is None or self._hurried
-            read = yield from self._once(span, last=last)
+            read = yield from self._once(span, after, last=last)
             if not read.fault:
                 yield self._keep(span, [read], only_new, proven=True)
                 return
@@ -103,20 +110,20 @@ class _Reading:
             yield self._keep(span, reads, only_new, proven=False)
             return
         yield Keep(())
-        for half in halves:
-            yield from self.read(half, only_new)
+        for half, following in zip(halves, (halves[1], after), strict=True):
+            yield from self.read(half, only_new, following)
 
     @property
     def _hurried(self) -> bool:
         return 0 < self._enough <= self._requests
 
-    def _once(self, span: Span, *, last: bool) -> Generator[Fetch | Keep, Sequence[Page], Read]:
+    def _once(self, span: Span, after: Span | None, *, last: bool) -> Generator[Fetch | Keep, Sequence[Page], Read]:
         """Read `span` once; when it will be halved otherwise, only as far as there is hope."""
-        read = Read()
+        read = Read(span, self._promised.pop(span, 0) or self._next_turn())
         if self._requests >= MAX_REQUESTS:
             read.fault = f"{MAX_REQUESTS} requests were not enough"
             return read
-        fresh = yield from self._fetch(read, span, range(1, 2))
+        fresh = yield from self._fetch(read, range(1, 2))
         if not self._enough:
             # A vendor may announce any number: pages of later windows count once they are proven.
             self._enough = _SPARE_REQUESTS + _REQUESTS_A_PAGE * min(read.length, MAX_ENTRIES // PAGE_SIZE)
@@ -126,29 +133,64 @@ class _Reading:
         at = 2
         while (at <= read.length or (last and read.open_ended)) and fresh and (last or not read.fault):
             stop = at + self._batch if last and read.open_ended else min(at + self._batch, read.length + 1)
-            fresh = yield from self._fetch(read, span, range(at, stop))
+            rest = read.requests(range(stop, min(stop + self._batch, read.length + 1)))
+            fresh = yield from self._fetch(read, range(at, stop), rest or self._promise(after))
             at = stop
-        read.judge(last=last)
+        read.judge()
+        if not read.fault and not last and not (yield from self._vouched(read, after)):
+            read.give_up()
         if not read.fault and len(read.pages) > 1:
-            ask = self._asks(span, range(1, 2))
-            again = yield Fetch(ask)
-            read.confirm(ask[0], again[0])
+            ask = Ask(span, 1, self._next_turn())
+            (again,) = yield self._asked(Fetch((ask,), self._promise(after)))
+            read.confirm(ask, again)
         return read
 
-    def _fetch(self, read: Read, span: Span, numbers: range) -> Generator[Fetch | Keep, Sequence[Page], bool]:
-        asks = self._asks(span, numbers)
-        pages = yield Fetch(asks)
+    def _vouched(self, read: Read, after: Span | None) -> Generator[Fetch | Keep, Sequence[Page], bool]:
+        """Whether entries alike on different pages are different: one answer, or one proven reading, shows all ids."""
+        strays = read.strays()
+        if None in strays or len(strays) > len(read.pages):
+            return False
+        seconds = iter([(second, keys) for second, keys in strays.items() if second])
+        while batch := list(islice(seconds, self._batch)):
+            asks = tuple(Ask(second, 1, self._next_turn()) for second, _ in batch)
+            pages = yield self._asked(Fetch(asks, self._promise(after)))
+            for (second, keys), page in zip(batch, pages, strict=True):
+                shown = {entry.key for entry in page.entries}
+                if page.pages > 1:
+                    inner = yield from self._once(second, None, last=True)
+                    shown = set() if inner.fault else inner.keys
+                if not keys <= shown:
+                    return False
+        return True
+
+    def _fetch(
+        self, read: Read, numbers: range, ahead: tuple[Ask, ...] = ()
+    ) -> Generator[Fetch | Keep, Sequence[Page], bool]:
+        asks = read.requests(numbers)
+        pages = yield self._asked(Fetch(asks, ahead))
         return read.add(asks, pages)
 
-    def _asks(self, span: Span, numbers: range) -> tuple[Ask, ...]:
+    def _asked(self, step: Fetch) -> Fetch:
+        self._requests += len(step.asks)
+        return step
+
+    def _promise(self, span: Span | None) -> tuple[Ask, ...]:
+        """The first request of the reading of `span` that is to come."""
+        if span is None:
+            return ()
+        turn = self._promised.get(span) or self._next_turn()
+        self._promised[span] = turn
+        return (Ask(span, 1, turn),)
+
+    def _next_turn(self) -> int:
         self._turn += 1
-        self._requests += len(numbers)
-        return tuple(Ask(span, number, self._turn) for number in numbers)
+        return self._turn
 
     def _keep(self, span: Span, reads: list[Read], only_new: Window | None, *, proven: bool) -> Keep:
         """Choose the pages to keep: of a proven reading all, of others those that bring something, latest first."""
         known = set(self._known)
         kept: list[Ask] = []
+        brought: dict[bytes, Entry] = {}
         for read in reversed(reads):
             for ask, page in zip(read.asks, read.pages, strict=True):
                 new = {entry.key: entry for entry in page.entries if entry.key not in known}
@@ -157,7 +199,8 @@ class _Reading:
                     kept.append(ask)
                     self._enough += _REQUESTS_A_PAGE if proven else 0
                     known.update(new)
-                    self._count(span, new)
+                    brought |= new
+        self._count(span, brought)
         # Only neighbours share an instant: of what was read before, no more than the seam's can be met again.
         self._known = self._known_at_seam.union(*(read.keys for read in reads))
         return Keep(tuple(kept))

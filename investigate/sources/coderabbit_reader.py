@@ -6,13 +6,12 @@ import base64
 import json
 import tempfile
 import zlib
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from investigate.sources.coderabbit_page import PAGE_SIZE, Page, read_page
 from investigate.sources.coderabbit_steps import Ask, Fetch, Keep, Outcome
-from investigate.sources.pool import map_bounded
+from investigate.sources.pool import Workers
 from investigate.sources.received import kept_headers
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from investigate.sources.received import Progress
 
 PATH: Final = "/v1/audit-logs"
+_LOOKS: Final = 3
+"""A page that is not UTF-8, as all JSON is, was altered on the way, or the vendor says it so often."""
 _SPOOL: Final = 8 * 2**20
 """Bytes of pages held in memory until it is known whether they are kept; more go to a nameless temporary file."""
 
@@ -56,11 +57,13 @@ class Reader:
         self._gzip = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
         self._places: dict[Ask, tuple[int, int]] = {}
         self._answered = self._expected = 0
+        self._workers = Workers(self._request, self.client.config.connections).__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._workers.__exit__(kind, error, traceback)
         self._spool.close()
 
     def run(self, steps: Generator[Fetch | Keep, Sequence[Page], Outcome]) -> Outcome:
@@ -69,7 +72,7 @@ class Reader:
         step = next(steps)
         while True:
             if isinstance(step, Fetch):
-                pages = self._fetch(step.asks)
+                pages = self._fetch(step)
             else:
                 self._keep(step.asks)
             try:
@@ -79,19 +82,22 @@ class Reader:
                 outcome: Outcome = stop.value
                 return outcome
 
-    def _fetch(self, asks: tuple[Ask, ...]) -> tuple[Page, ...]:
+    def _fetch(self, step: Fetch) -> tuple[Page, ...]:
         pages = []
-        with closing(map_bounded(self._request, asks, min(len(asks), self.client.config.connections))) as answers:
-            for ask, answer in zip(asks, answers, strict=True):
-                page = read_page(answer.data)
-                self._put_by(ask, answer)
-                pages.append(page)
-                self._answered += 1
-                self._expected = max(self._expected, page.pages, self._answered)
-                self.progress("pull", self._answered, self._expected, "pages")
+        for ask, answer in zip(step.asks, self._workers.results(step.asks, step.ahead), strict=True):
+            page = read_page(answer.data)
+            self._put_by(ask, answer)
+            pages.append(page)
+            self._answered += 1
+            self._expected = max(self._expected, page.pages, self._answered)
+            self.progress("pull", self._answered, self._expected, "pages")
         return tuple(pages)
 
     def _request(self, ask: Ask) -> Answer:
+        for _ in range(_LOOKS - 1):
+            answer = self.client.request("GET", PATH, params=self._params(ask))
+            if _is_utf8(answer.body):
+                return answer
         return self.client.request("GET", PATH, params=self._params(ask))
 
     def _params(self, ask: Ask) -> dict[str, str | int]:
@@ -118,6 +124,14 @@ class Reader:
         self._spool.seek(0)
         self._spool.truncate()
         self._places.clear()
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _micros(time: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from investigate.events import Window
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from investigate.sources.coderabbit_page import Page
+    from investigate.sources.coderabbit_page import Entry, Page
 
 SECOND: Final = timedelta(seconds=1)
 
@@ -35,6 +35,13 @@ class Span:
             return None
         return Span(Window(self.window.start, middle), middle), Span(Window(middle, self.window.end), self.until)
 
+    def second(self, time: datetime | None) -> Span | None:
+        """The whole second around `time`, or None where that lies outside this span."""
+        if time is None or not self.window.start - SECOND <= time <= self.until + SECOND:
+            return None
+        start = time.astimezone(UTC).replace(microsecond=0)
+        return Span(Window(start, start + SECOND), start + SECOND)
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -47,9 +54,15 @@ class Ask:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Ask for these pages, all at once, and send what they say, in this order."""
+    """Ask for these pages, all at once, and send what they say, in this order.
+
+    Attributes:
+        asks: the pages.
+        ahead: what the next step will ask for if nothing speaks against it, and may be asked for already.
+    """
 
     asks: tuple[Ask, ...]
+    ahead: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,8 @@ class Read:
     """One reading of a span: its pages, and what speaks against it.
 
     Attributes:
+        span: what is read.
+        turn: of its requests.
         asks: what was asked for, in order.
         pages: what came, in the same order.
         keys: of all entries on them.
@@ -92,6 +107,8 @@ class Read:
         hopeless: reading the same span once more would come to the same.
     """
 
+    span: Span
+    turn: int
     asks: list[Ask] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     keys: set[bytes] = field(default_factory=set)
@@ -108,6 +125,10 @@ class Read:
         """Whether the last page says that there are more."""
         return bool(self.pages[-1].more)
 
+    def requests(self, numbers: range) -> tuple[Ask, ...]:
+        """What to ask for to get these pages."""
+        return tuple(Ask(self.span, number, self.turn) for number in numbers)
+
     def add(self, asks: Sequence[Ask], pages: Sequence[Page]) -> bool:
         """Take in `pages`; whether they brought an entry that was not there before."""
         before = len(self.keys)
@@ -121,12 +142,8 @@ class Read:
                 self.fault = f"page {ask.page} was answered with page {page.number}"
         return len(self.keys) > before
 
-    def judge(self, *, last: bool) -> None:
-        """Weigh what was read against what was announced.
-
-        Args:
-            last: the span is not going to be halved, so that entries alike must be taken for what they are.
-        """
+    def judge(self) -> None:
+        """Weigh what was read against what was announced."""
         total = self.pages[0].total
         if self.fault:
             return
@@ -134,10 +151,10 @@ class Read:
             self.fault = f"{len(self.keys)} different entries were read, total_count is {total}"
         elif self.open_ended:
             self.fault = "the last page says that there are more"
-        elif not last and 0 < 2 * self._strayed() < total:
-            # The same entry under two ids, on two pages, would hide one that was never read. Where most
-            # entries are alike, that says nothing.
-            self.fault, self.hopeless = "the same entry came on two pages under two ids", True
+
+    def give_up(self) -> None:
+        """The same entry came under two ids, which would hide one that was never read; it would do so again."""
+        self.fault, self.hopeless = "the same entry came on two pages under two ids", True
 
     def confirm(self, ask: Ask, again: Page) -> None:
         """Hold the first page against the same page asked for at the end."""
@@ -146,11 +163,20 @@ class Read:
             self.add((ask,), (again,))
             self.fault = self.fault or "the first page changed while the others were read"
 
-    def _strayed(self) -> int:
-        """Entries alike in all but their id that came on different pages."""
-        seen: dict[bytes, int] = {}
-        return sum(
-            seen.setdefault(entry.content, number) != number
-            for number, page in enumerate(self.pages)
-            for entry in page.entries
-        )
+    def strays(self) -> dict[Span | None, set[bytes]]:
+        """Entries alike in all but their id that came on different pages; none where most entries are alike.
+
+        Returns:
+            Their keys, by the span of the second they bear; None where that is no second of what was read.
+        """
+        found: dict[bytes, list[tuple[int, Entry]]] = {}
+        for number, page in enumerate(self.pages):
+            for entry in page.entries:
+                found.setdefault(entry.content, []).append((number, entry))
+        apart = [group for group in found.values() if group[0][0] != group[-1][0]]
+        strays: dict[Span | None, set[bytes]] = {}
+        if 2 * sum(number != group[0][0] for group in apart for number, _ in group) < self.pages[0].total:
+            for group in apart:
+                keys = strays.setdefault(self.span.second(group[0][1].time), set())
+                keys.update(entry.key for _, entry in group)
+        return strays

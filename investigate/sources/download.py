@@ -1,7 +1,11 @@
-"""A presigned link's file into evidence, byte for byte: resumed where it broke off, and never two files in one."""
+"""A presigned link's file into evidence, byte for byte: resumed where it broke off, and never two files in one.
+
+Where S3 states the file's MD5, bytes that changed on the way are fetched anew.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +15,7 @@ from urllib.parse import urlsplit
 
 from investigate.errors import LinkExpired, LinkRefused, NotFound, SourceError, TransferError
 from investigate.sources.answers import Answer, Vendor, error_for, summary
+from investigate.sources.etag import is_strong, stated_md5
 from investigate.sources.http import Client
 from investigate.sources.phrases import devrev_request, moment
 from investigate.sources.received import Received, extension, kept_headers, silent
@@ -33,6 +38,7 @@ _STRIDE: Final = 2**20
 """Bytes after which a broken download has earned a fresh set of attempts."""
 _ERROR_BODY: Final = 64 * 2**10
 _WHOLE, _PART, _CHANGED, _BEYOND, _TOO_MANY, _SERVER_ERROR = 200, 206, 412, 416, 429, 500
+_ALTERED: Final = "Run the command again by another way into the network: around its proxy, without its virus scanner."
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _S3: Final = Vendor("The file's server", {404: "The file may have been removed: ask for a new export."})
@@ -59,7 +65,7 @@ def download(
     """Fetch what `link` points to and keep it.
 
     What an earlier try left is continued if the file still has the same ETag, else fetched anew. The length is
-    verified against what the server states.
+    verified against what the server states, and so is the MD5 of what this call fetched from the first byte on.
 
     Args:
         link: alive, or it is refused before any request.
@@ -74,7 +80,7 @@ def download(
         LinkExpired: before the request by the link's own words, after it by the server's.
         LinkRefused: the server does not accept the signature.
         NotFound: no such file.
-        TransferError: cut short after all retries, changed again and again, or redirected to another origin.
+        TransferError: cut short or altered after all retries, changed again and again, or redirected to another origin.
         VendorError: any other answer that is an error.
     """
     base = urlsplit(link.address)._replace(path="", query="").geturl()
@@ -106,6 +112,8 @@ class _Transfer:
     done: bool = False
     response: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    md5: hashlib._Hash | None = None
+    doubted: str = ""
 
     def run(self) -> None:
         """Attempts until the file is whole; each stride forward earns a fresh set of them."""
@@ -130,9 +138,12 @@ class _Transfer:
                 if total is not None and self.incoming.size + len(chunk) > total:
                     self._restart("sends more bytes than it stated")
                 self.incoming.write(chunk)
+                if self.md5:
+                    self.md5.update(chunk)
                 self.progress("download", self.incoming.size, total, "bytes")
         if total is not None and self.incoming.size < total:
             raise Again(_cut(self.client.host, self.incoming.size, total))
+        self._compare(stated_md5(response.headers))
         self.response = kept_headers(response.headers)
         if total is None:
             self.warnings.append(f"{self.client.host} stated no length: that the file is whole is not proven.")
@@ -140,23 +151,31 @@ class _Transfer:
     def _headers(self) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity"}
         etag = self.incoming.notes().get("etag", "")
-        if self.incoming.size and not _is_strong(etag):
-            self.incoming.truncate()
-        if self.incoming.size:
+        if self.incoming.size and not is_strong(etag):
+            self._clear()
+        if self._in_part:
             headers |= {"Range": f"bytes={self.incoming.size}-", "If-Match": etag}
         return headers
+
+    @property
+    def _in_part(self) -> bool:
+        # What is in doubt is asked for as a part, since the answer to that states the length of the whole once more.
+        return bool(self.incoming.size or self.doubted)
 
     def _begin(self, response: httpx.Response) -> int | None:
         """Make the temporary file ready for this body; the length the file will have, None if unknown."""
         # Some S3 servers (gofakes3, thus rclone's) send the part that was asked for under 200; its header tells.
-        ranged = response.status_code == _WHOLE and self.incoming.size and "content-range" in response.headers
+        ranged = response.status_code == _WHOLE and self._in_part and "content-range" in response.headers
         if response.status_code == _PART or ranged:
             return self._continue(response.headers)
         if response.status_code in {_CHANGED, _BEYOND} and self.incoming.size:
             self._restart("has changed the file")
         if response.status_code != _WHOLE:
             raise self._refusal(response)
-        self.incoming.truncate()
+        if "etag" not in response.headers and (self.incoming.size or _is_page(response.headers)):
+            # A sign-in page, or a proxy's: what there is of the file is not given up for it.
+            raise Again(_no_file(self.client.host))
+        self._clear()
         self.incoming.note(etag=response.headers.get("etag", ""))
         length = response.headers.get("content-length", "")
         return int(length) if _LENGTH.fullmatch(length) else None
@@ -164,15 +183,29 @@ class _Transfer:
     def _continue(self, headers: Mapping[str, str]) -> int:
         found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
         same = headers.get("etag", "") == self.incoming.notes().get("etag")
-        if not self.incoming.size or not same or not found or int(found[1]) != self.incoming.size:
+        if not self._in_part or not same or not found or int(found[1]) != self.incoming.size:
             self._restart("has changed the file")
         return int(found[3])
 
-    def _restart(self, why: str) -> NoReturn:
-        """Start over; an error once that has happened too often."""
+    def _clear(self) -> None:
         self.incoming.truncate()
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def _compare(self, stated: str | None) -> None:
+        """Fetch the file anew where its MD5 is not the one stated; the same bytes twice are what the server has."""
+        found = self.md5.hexdigest() if self.md5 else stated  # of bytes from an earlier call nothing is known
+        if stated is None or found == stated:
+            return
+        if found != self.doubted:
+            self.doubted = found or ""
+            self._restart("sends other bytes than its ETag names: something on the way may be altering them", _ALTERED)
+        self.warnings.append(f"{self.client.host} twice sent the same bytes, of which its ETag is not the MD5.")
+
+    def _restart(self, why: str, hint: str = "Ask for a new export.") -> NoReturn:
+        """Start over; an error once that has happened too often."""
+        self._clear()
         self.restarts += 1
-        error = TransferError(f"{self.client.host} {why}, again and again.", "Ask for a new export.")
+        error = TransferError(f"{self.client.host} {why}, again and again.", hint)
         if self.restarts > _MAX_RESTARTS:
             raise error
         raise Again(error, wait=0.0)
@@ -224,9 +257,15 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _is_strong(etag: str) -> bool:
-    """Whether the ETag vouches for every byte; a weak one does not (RFC 9110, 8.8.1)."""
-    return bool(etag) and not etag.startswith("W/")
+def _is_page(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").lower().startswith("text/html")
+
+
+def _no_file(host: str) -> TransferError:
+    return TransferError(
+        f"{host} answered with something else than the file.",
+        "A proxy or a sign-in page may be in the way; then run the command again: the download goes on.",
+    )
 
 
 def _cut(host: str, size: int, total: int) -> TransferError:

@@ -6,6 +6,7 @@ request, and with it tokens and the queries of presigned links.
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,8 @@ from investigate.evidence.redact import GONE, redact
 from investigate.sources.answers import Answer, Vendor, error_for, is_html, parsed, shown
 from investigate.sources.logs import quiet
 from investigate.sources.origin import base_address, is_loopback, is_untrusted, origin
-from investigate.sources.retry import Again, retried, retry_after
+from investigate.sources.pace import Pace
+from investigate.sources.retry import Again, await_turn, retried, retry_after
 
 if TYPE_CHECKING:
     import ssl
@@ -106,6 +108,9 @@ class Client:
         self.vendor = vendor or Vendor(url.host)
         self.host = url.host
         self._clock = clock
+        self._pace = Pace(config.retry_after_floor)
+        self._lock = threading.Lock()
+        self._busy, self._closing = 0, False
         secrets = {name: value for name, value in headers.items() if isinstance(value, SecretStr)}
         self._auth = _Secrets(secrets)
         self._hidden = [*hidden, *secrets.values()]
@@ -133,8 +138,11 @@ class Client:
         return f"Client({self.vendor.name}, {self.host})"
 
     def close(self) -> None:
-        """Close every connection."""
-        self._http.close()
+        """Take no more requests, and close every connection once no request is under way."""
+        with self._lock:
+            self._closing, idle = True, not self._busy
+        if idle:
+            self._http.close()
 
     def request(
         self,
@@ -189,11 +197,12 @@ class Client:
             Again: no connection; its `error` is what to raise in the end.
             TransferError: a redirect to another origin.
         """
-        response = self._open(self._asked("GET", path, headers=headers))
-        try:
-            yield response
-        finally:
-            response.close()
+        with self._under_way():
+            response = self._open(self._asked("GET", path, headers=headers))
+            try:
+                yield response
+            finally:
+                response.close()
 
     def chunks(self, response: httpx.Response, *, raw: bool) -> Iterator[bytes]:
         """The body of `response` as it comes.
@@ -226,6 +235,25 @@ class Client:
             # An Authorization header's word before the token is none of the secret.
             text = text.replace(value.get_secret_value().rpartition(" ")[2] or GONE, GONE)
         return redact(text)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """One request; the last one of a client that was closed meanwhile, by another thread, closes the connections.
+
+        httpx, closed under a request, would lose the connection that is being made for it.
+        """
+        with self._lock:
+            if self._closing:
+                raise RuntimeError("The client is closed.")
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
+                last = self._closing and not self._busy
+            if last:
+                self._http.close()
 
     def _asked(
         self,
@@ -280,7 +308,7 @@ class Client:
         return target
 
     def _exchange(self, asked: _Asked, *, whole: bool) -> Answer:
-        answer = self._answer(asked)
+        answer = self._paced(asked)
         if answer.status >= _REDIRECTION:
             error = error_for(answer, self.vendor, self.clean)
             if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
@@ -292,12 +320,28 @@ class Client:
             raise Again(TransferError(f"The answer of {self.host} is no whole JSON.", "Run the command again."))
         return answer
 
-    def _answer(self, asked: _Asked) -> Answer:
-        response = self._open(asked)
+    def _paced(self, asked: _Asked) -> Answer:
+        """The answer, asked for when it is this request's turn."""
+        await_turn(lambda: self._pace.delay(self._clock()))
+        sent = self._clock()
         try:
-            body = self._read(response)
-        finally:
-            response.close()
+            answer = self._answer(asked)
+        except BaseException:
+            self._pace.failed()
+            raise
+        if answer.status == _TOO_MANY:
+            self._pace.refused(sent, retry_after(answer.headers, answer.body, self.config), self._clock())
+        else:
+            self._pace.served(sent)
+        return answer
+
+    def _answer(self, asked: _Asked) -> Answer:
+        with self._under_way():
+            response = self._open(asked)
+            try:
+                body = self._read(response)
+            finally:
+                response.close()
         return Answer(response.status_code, response.headers, body, asked.shown, parsed(body))
 
     def _read(self, response: httpx.Response) -> bytes:

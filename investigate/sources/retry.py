@@ -85,6 +85,16 @@ def retried(attempt: Callable[[], T], config: HttpConfig, clock: Callable[[], fl
     raise failure
 
 
+def await_turn(delay: Callable[[], float]) -> None:
+    """Sleep until `delay` says 0; stamina's test mode, which switches the waits between attempts off, does so here too.
+
+    Args:
+        delay: seconds to wait before it is asked again.
+    """
+    while not stamina.is_testing() and (seconds := delay()) > 0:
+        time.sleep(seconds)
+
+
 def retry_after(headers: Mapping[str, str], body: bytes, config: HttpConfig) -> float | None:
     """Seconds to wait by the answer's own words, between the floor and the ceiling; None if it does not say.
 

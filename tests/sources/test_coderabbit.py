@@ -207,6 +207,20 @@ def test_a_body_that_is_not_utf_8_is_kept_all_the_same(store: EvidenceStore) -> 
     )
 
 
+def test_a_page_that_is_not_utf_8_is_asked_for_again(store: EvidenceStore) -> None:
+    log, seen = Log(250), set()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        answer, first = log(request), str(request.url) not in seen
+        seen.add(str(request.url))
+        return httpx.Response(200, content=answer.content.replace(b"\xc3", b"\xff")) if first else answer
+
+    with client(handler) as one:
+        received = pull(one, WINDOW, store=store, now=NOW)
+    assert (received.total, received.unproven) == (250, ())
+    assert all("body" in line for line in lines(store, received))
+
+
 def test_unproven_windows_are_named_and_what_was_read_is_kept(store: EvidenceStore) -> None:
     count = iter(range(10**6))
 

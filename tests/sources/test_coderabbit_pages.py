@@ -70,8 +70,8 @@ class Log:
 
 
 def run(log: Log, window: Window = WINDOW, shuffle: random.Random | None = None) -> tuple[Outcome, list[Page]]:
-    """What reading came to, and the pages kept; requests of one step are answered in any order."""
-    steps, kept, seen = paging(window, batch=4), [], {}
+    """What reading came to, and the pages kept; requests of a step are answered in any order, those ahead perhaps."""
+    steps, kept, seen, early = paging(window, batch=4), [], {}, {}
     step = next(steps)
     try:
         while True:
@@ -80,10 +80,13 @@ def run(log: Log, window: Window = WINDOW, shuffle: random.Random | None = None)
                 seen.clear()
                 step = steps.send(())
                 continue
-            order = list(step.asks)
+            early = {ask: answer for ask, answer in early.items() if ask in {*step.asks, *step.ahead}}
+            order = [ask for ask in step.asks if ask not in early]
+            order += [ask for ask in step.ahead if ask not in early and shuffle and shuffle.random() < 0.5]
             if shuffle:
                 shuffle.shuffle(order)
-            answers = {ask: log(ask) for ask in order}
+            early |= {ask: log(ask) for ask in order}
+            answers = {ask: early.pop(ask) for ask in step.asks}
             seen |= answers
             step = steps.send(tuple(answers[ask] for ask in step.asks))
     except StopIteration as stop:
@@ -198,6 +201,37 @@ def test_an_entry_under_two_ids_on_two_pages_hides_nothing() -> None:
     hidden = Log(rows(250))(Ask(span=next(paging(WINDOW)).asks[0].span, page=2, turn=1)).entries[0]
     inside = any(window.start <= hidden.time < window.end for window in outcome.unproven)
     assert inside or hidden.key in keys(pages)
+
+
+def twins(seconds: set[int]) -> Callable[[Ask, dict[str, object], int], dict[str, object]]:
+    """In these seconds, all entries are alike but for their ids."""
+
+    def alter(ask: Ask, page: dict[str, object], number: int) -> dict[str, object]:
+        del ask, number
+        for row in page["data"]:
+            time = datetime.fromisoformat(row["createdAt"]).replace(microsecond=0)
+            if (time - START).seconds in seconds:
+                row |= {"about": "twin", "createdAt": time.isoformat()}
+        return page
+
+    return alter
+
+
+def test_entries_alike_on_two_pages_are_vouched_for_by_one_request_a_second() -> None:
+    log = Log(rows(1000, SECOND / 3), alter=twins({66, 166, 266}))
+    outcome, pages = run(log)
+    assert (outcome.unproven, outcome.total, outcome.rereads, outcome.fault) == ((), 1000, 0, "")
+    assert len(pages) == 10
+    assert log.requests == 12 + 3
+
+
+def test_more_entries_alike_than_a_page_holds_are_read_as_a_window_of_their_own() -> None:
+    crowd = [(START + 100 * SECOND + number * timedelta(milliseconds=1), f"c{number}") for number in range(150)]
+    log = Log([*rows(90), *crowd, *rows(500, SECOND / 5)[480:]], alter=twins({100}))
+    outcome, pages = run(Log([*rows(300), *crowd], alter=twins({100})))
+    assert (outcome.unproven, outcome.total, len(pages)) == ((), 450, 5)
+    outcome, _ = run(log)
+    assert (outcome.unproven, outcome.total) == ((), len({row[1] for row in log.rows}))
 
 
 def test_entries_that_differ_in_nothing_but_their_id_are_told_of() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -277,6 +278,73 @@ def test_a_redirect_off_site_is_refused(serve: Callable[..., str], store: Eviden
     with pytest.raises(errors.TransferError, match="redirects to another address") as caught:
         fetch(serve(answer), store)
     assert SIGNATURE not in str(caught.value)
+
+
+MD5 = f'"{hashlib.md5(BODY, usedforsecurity=False).hexdigest()}"'
+
+
+def altered(*numbers: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """The file with its MD5 as ETag; the requests of these numbers get another byte somewhere."""
+    calls: list[int] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        body = bytearray(BODY)
+        if len(calls) in numbers:
+            body[len(calls) * 1000] ^= 1
+        calls.append(1)
+        Bucket._send(handler, 200, bytes(body), {"ETag": MD5, **headers})
+
+    return answer
+
+
+def test_bytes_that_are_not_those_of_the_etag_are_fetched_anew(serve: Callable[..., str], store: EvidenceStore) -> None:
+    received = fetch(serve(altered(0, 1)), store)
+    assert (kept(store, received), received.warnings) == (BODY, ())
+
+
+def test_bytes_that_are_others_each_time_are_given_up(serve: Callable[..., str], store: EvidenceStore) -> None:
+    with pytest.raises(errors.TransferError, match="other bytes than its ETag names") as caught:
+        fetch(serve(altered(*range(100))), store)
+    assert "proxy" in caught.value.hint
+    assert list(store) == []
+
+
+def test_an_etag_that_only_looks_like_an_md5_is_no_reason_to_refuse(
+    serve: Callable[..., str], store: EvidenceStore
+) -> None:
+    received = fetch(serve(Bucket(etag=f'"{"0" * 32}"')), store)
+    assert kept(store, received) == BODY
+    assert "twice sent the same bytes" in received.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-amz-server-side-encryption": "aws:kms"},
+        {"x-amz-server-side-encryption-customer-algorithm": "AES256"},
+        {"ETag": f'"{"0" * 32}-2"'},
+    ],
+)
+def test_an_etag_that_is_no_md5_is_not_taken_for_one(
+    headers: dict[str, str], serve: Callable[..., str], store: EvidenceStore
+) -> None:
+    received = fetch(serve(altered(0, **headers)), store)
+    assert (len(kept(store, received)), received.warnings) == (len(BODY), ())
+
+
+def test_a_page_in_between_costs_none_of_the_bytes_there_are(serve: Callable[..., str], store: EvidenceStore) -> None:
+    bucket, calls = Bucket(), []
+    bucket.cuts = {0: 300_000}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            Bucket._send(handler, 200, b"<html>sign in</html>", {"Content-Type": "text/html"})
+        else:
+            bucket(handler)
+
+    assert kept(store, fetch(serve(answer), store)) == BODY
+    assert bucket.ranges == [None, "bytes=300000-"]
 
 
 def test_a_dead_link_is_refused_before_any_request(store: EvidenceStore) -> None:
