@@ -2,6 +2,9 @@
 
 A window of `timespan` ends at every match and slides with it, both ends included. Overlapping windows in which the
 condition holds are one episode; its events are the proof. An event without one of the group-by fields is in no group.
+
+Few groups ever come near a threshold, so those that cannot are left out first, by counting: a window lies within two
+neighbouring spans of its own length, and what does not hold in these together does not hold in it.
 """
 
 from __future__ import annotations
@@ -46,6 +49,13 @@ _MEASURES: Final = {
 }
 _ALL: Final = 100
 """Percent."""
+_GROWING: Final = (SigmaCorrelationType.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT, SigmaCorrelationType.TEMPORAL)
+"""What these measure is never more of a part than of the whole, nor more than the number of matches."""
+_AT_LEAST: Final = (SigmaCorrelationConditionOperator.GT, SigmaCorrelationConditionOperator.GTE)
+_BEGINNING: Final = 62_135_596_800_000_000
+"""Microseconds from the year 1 to 1970: a division rounds towards zero."""
+_MOST_KINDS: Final = 120
+"""Bits of the number that rules are marked in."""
 
 
 def check(rule: Rule) -> None:
@@ -79,7 +89,7 @@ def reach(rule: Rule) -> int:
     """How far before its last event a rule looks, in microseconds; 0 of a rule of single events."""
     if not isinstance(rule.sigma, SigmaCorrelationRule):
         return 0
-    return rule.sigma.timespan.seconds * _SECOND + max((reach(ref) for ref in rule.refers), default=0)
+    return _length(rule.sigma) + max((reach(ref) for ref in rule.refers), default=0)
 
 
 def group_names(rule: Rule) -> list[str]:
@@ -88,7 +98,9 @@ def group_names(rule: Rule) -> list[str]:
 
 
 def base(rule: Rule, numbers: Mapping[str, int], slots: Mapping[str, int]) -> str:
-    """The matches a correlation is about: those of `hits`, and `shared` (list of text) and `value`.
+    """The matches a correlation is about: `hit` (the row of `hits`), `rule`, `time`, `arrived`, `shared`, `value`.
+
+    `shared` is a list of text. Matches far from any window in which the condition could hold are not among them.
 
     Args:
         rule: the correlation.
@@ -96,23 +108,60 @@ def base(rule: Rule, numbers: Mapping[str, int], slots: Mapping[str, int]) -> st
         slots: the column `k…` of each field.
     """
     sigma = _sigma(rule)
-    parts = []
-    for ref in dict.fromkeys(rule.refers):
-        shared = [f"k{slots[_aliased(sigma, name, ref)]}" for name in sigma.group_by or ()]
-        values = [f"k{slots[_aliased(sigma, name, ref)]}" for name in _values(sigma)]
-        value = values[0] if len(values) == 1 else f"CAST([{', '.join(values)}] AS VARCHAR)" if values else "NULL"
-        some = " AND ".join([f"rule = {numbers[ref.id]}", *(f"{name} IS NOT NULL" for name in shared)])
-        parts.append(f"SELECT *, [{', '.join(shared)}]::VARCHAR[] AS shared, {value} AS value FROM hits WHERE {some}")
-    together = " UNION ALL ".join(parts)
-    if sigma.type is SigmaCorrelationType.EVENT_COUNT and len(parts) > 1:
-        return f"SELECT DISTINCT ON (source, tenant, event_uid) * FROM ({together})"
-    return together
+    matches = " UNION ALL ".join(_matches(sigma, ref, numbers, slots) for ref in dict.fromkeys(rule.refers))
+    if sigma.type is SigmaCorrelationType.EVENT_COUNT and len(set(rule.refers)) > 1:
+        matches = f"SELECT DISTINCT ON (source, tenant, event_uid) * FROM ({matches})"
+    groups = [f"g{at}" for at, _ in enumerate(sigma.group_by or ())]
+    taken = f"hit, rule, time, arrived, [{', '.join(groups)}]::VARCHAR[] AS shared, value"
+    possible = _possible(rule, numbers)
+    if possible is None:
+        return f"SELECT {taken} FROM ({matches})"
+    keys = ", ".join([*groups, "span"])
+    span = f"(epoch_us(time) + {_BEGINNING}) // {_length(sigma)}"
+    return f"""
+WITH matches AS NOT MATERIALIZED (SELECT *, {span} AS span FROM ({matches})),
+hot AS (SELECT {keys} FROM (SELECT {", ".join(["rule", *groups])}, unnest([span, span + 1]) AS span FROM matches)
+  GROUP BY {keys} HAVING {possible}),
+near AS (SELECT DISTINCT {", ".join([*groups, "unnest([span - 1, span]) AS span"])} FROM hot)
+SELECT {taken} FROM matches SEMI JOIN near USING ({keys})"""
+
+
+def _matches(sigma: SigmaCorrelationRule, ref: Rule, numbers: Mapping[str, int], slots: Mapping[str, int]) -> str:
+    """The matches of one rule, with the fields that are grouped by as `g0` …."""
+    shared = [f"k{slots[_aliased(sigma, name, ref)]}" for name in sigma.group_by or ()]
+    values = [f"k{slots[_aliased(sigma, name, ref)]}" for name in _values(sigma)]
+    value = values[0] if len(values) == 1 else f"CAST([{', '.join(values)}] AS VARCHAR)" if values else "NULL"
+    groups = "".join(f", {name} AS g{at}" for at, name in enumerate(shared))
+    some = " AND ".join([f"rule = {numbers[ref.id]}", *(f"{name} IS NOT NULL" for name in shared)])
+    taken = "rowid AS hit, rule, time, arrived, source, tenant, event_uid"
+    return f"SELECT {taken}{groups}, {value} AS value FROM hits WHERE {some}"
+
+
+def _possible(rule: Rule, numbers: Mapping[str, int]) -> str | None:
+    """What has to be true of all matches in two neighbouring spans, if the condition holds anywhere in them.
+
+    Returns:
+        A condition on their aggregates; None where nothing can be said.
+    """
+    sigma = _sigma(rule)
+    order = list(dict.fromkeys(numbers[ref.id] for ref in rule.refers))
+    marks = " ".join(f"WHEN {number} THEN {1 << at}" for at, number in enumerate(order))
+    kinds = f"bit_count(bit_or((CASE rule {marks} END)::HUGEINT))"
+    if len(order) > _MOST_KINDS or _extended(sigma):
+        return None
+    if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED:
+        return f"{kinds} = {len(order)}"
+    condition = cast("SigmaCorrelationCondition", sigma.condition)
+    measure = kinds if sigma.type is SigmaCorrelationType.TEMPORAL else "count(*)"
+    if sigma.type not in _GROWING or condition.op not in _AT_LEAST:
+        return None
+    return f"{measure} {_OPERATORS[condition.op]} {int(condition.count)}"
 
 
 def triggers(rule: Rule, numbers: Mapping[str, int], table: str) -> str:
     """The rows of `table`, made by `base`, at which the condition holds."""
     sigma = _sigma(rule)
-    microseconds = sigma.timespan.seconds * _SECOND
+    microseconds = _length(sigma)
     if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED:
         return _in_order(rule, numbers, table, microseconds)
     span = f"PARTITION BY shared ORDER BY time RANGE BETWEEN to_microseconds({microseconds}) PRECEDING AND CURRENT ROW"
@@ -126,7 +175,7 @@ def triggers(rule: Rule, numbers: Mapping[str, int], table: str) -> str:
 
 def episodes(rule: Rule, table: str) -> str:
     """From the triggers in `table`: `shared`, `begins`, `ends` of each run of windows that overlap."""
-    span = f"to_microseconds({_sigma(rule).timespan.seconds * _SECOND})"
+    span = f"to_microseconds({_length(_sigma(rule))})"
     return f"""
 SELECT shared, min(time) - {span} AS begins, max(time) AS ends FROM (
   SELECT *, sum(begun) OVER (PARTITION BY shared ORDER BY time ROWS UNBOUNDED PRECEDING) AS episode FROM (
@@ -184,6 +233,11 @@ def _first(values: Iterable[str]) -> str | None:
 
 def _extended(sigma: SigmaCorrelationRule) -> bool:
     return isinstance(sigma.condition, SigmaExtendedCorrelationCondition)
+
+
+def _length(sigma: SigmaCorrelationRule) -> int:
+    """The time span, in microseconds."""
+    return int(sigma.timespan.seconds) * _SECOND
 
 
 def _sigma(rule: Rule) -> SigmaCorrelationRule:

@@ -70,7 +70,8 @@ class Novelty:
     def table(self, since: str, until: str) -> str:
         """A query for what was new: `source`, `tenant`, `k0` … as events have them, and `new_at`, each time it was.
 
-        Each day's first and last time of a combination is enough, as no baseline is shorter than a day.
+        Each day's first and last time of a combination is enough, as no baseline is shorter than a day; where all its
+        days are closer together than that, the first of them is.
 
         Args:
             since: expression of the time the history begins.
@@ -80,27 +81,40 @@ class Novelty:
         names = ", ".join(["source", "tenant", *keys])
         taken = ", ".join(f"{_taken(key)} AS {name}" for key, name in zip(self.keys, keys, strict=True))
         some = " AND ".join(f"{name} IS NOT NULL" for name in keys)
-        alike = ", ".join(
-            ["source", "tenant", *(f"{_alike(key, at)} AS {at}" for key, at in zip(self.keys, keys, strict=True))]
-        )
         gap = f"new_at - seen > {_interval(self.baseline)}"
         condition = f"seen IS NOT NULL AND {gap}" if self.dormant else f"(seen IS NULL OR {gap})"
+        short = f"SELECT {names}, new_at, NULL::TIMESTAMPTZ AS seen FROM ends WHERE NOT apart UNION ALL "
         return f"""
 WITH met AS (
   SELECT {names}, date, min(time) AS first_at, max(time) AS last_at
   FROM (SELECT source, tenant, date, time, {taken} FROM events WHERE time >= {since} AND time < {until})
   GROUP BY {names}, date),
-named AS (SELECT {alike}, date, first_at, last_at FROM met),
-days AS (
-  SELECT {names}, date, min(first_at) AS new_at, max(last_at) AS last_at
-  FROM named WHERE {some} GROUP BY {names}, date),
-gaps AS (SELECT *, lag(last_at) OVER (PARTITION BY {names} ORDER BY date) AS seen FROM days),
+named AS ({self._named(keys)}),
+days AS (SELECT {names}, date, first_at AS new_at, last_at FROM named WHERE {some}),
+ends AS (
+  SELECT {names}, min(new_at) AS new_at, max(last_at) - min(new_at) > {_interval(self.baseline)} AS apart
+  FROM days GROUP BY {names}),
+gaps AS ({"" if self.dormant else short}
+  SELECT {names}, new_at, lag(last_at) OVER (PARTITION BY {names} ORDER BY date) AS seen
+  FROM days SEMI JOIN (FROM ends WHERE apart) AS far USING ({names})),
 begun AS (SELECT source, tenant, min(time) AS begun FROM events GROUP BY source, tenant){self._known()},
 new AS (
   SELECT {", ".join(f"gaps.{name}" for name in ["source", "tenant", *keys])}, new_at
   FROM gaps JOIN begun ON begun.source = gaps.source AND begun.tenant = gaps.tenant{self._joined()}
   WHERE {condition} AND new_at >= begun + {_interval(self.learn)})
 {self._as_met(keys) if _NETWORK_KEY in self.keys else "FROM new"}"""
+
+    def _named(self, keys: list[str]) -> str:
+        """What was met on each day, by what makes two the same."""
+        if _NETWORK_KEY not in self.keys:
+            return "FROM met"
+        alike = [f"{_alike(key, name)} AS {name}" for key, name in zip(self.keys, keys, strict=True)]
+        columns = ", ".join(["source", "tenant", *alike, "date", "first_at", "last_at"])
+        names = ", ".join(["source", "tenant", *keys, "date"])
+        return (
+            f"SELECT {names}, min(first_at) AS first_at, max(last_at) AS last_at"
+            f" FROM (SELECT {columns} FROM met) GROUP BY {names}"
+        )
 
     def fits(self, table: str) -> str:
         """The condition under which an event joins a row of `table`."""

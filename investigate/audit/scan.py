@@ -257,22 +257,21 @@ class Scan:
     def _correlate(self, rule: Rule) -> None:
         """Add what proves a correlation to `proofs`; where others are about it, its last events to `hits`."""
         number, run = self._numbers[rule.id], self._run.execute
-        names = [*_TAKEN, *(f"k{at}" for at in self._slots.values())]
+        taken = ", ".join(f"hits.{name}" for name in [*_TAKEN, *(f"k{at}" for at in self._slots.values())])
         run(f"CREATE OR REPLACE TEMP TABLE base AS {correlation.base(rule, self._numbers, self._slots)}")
         run(f"CREATE OR REPLACE TEMP TABLE triggers AS {correlation.triggers(rule, self._numbers, 'base')}")
         if rule.id in self._served:
-            run(f"INSERT INTO hits SELECT {number}, {', '.join(names)} FROM triggers")
+            run(f"INSERT INTO hits SELECT {number}, {taken} FROM hits JOIN triggers ON hits.rowid = hit")
         if not rule.reports:
             return
         ended = f"(SELECT * FROM triggers WHERE {self._inside()})"
         run(f"CREATE OR REPLACE TEMP TABLE episodes AS {correlation.episodes(rule, ended)}")
-        taken = ", ".join(f"base.{name}" for name in names)
-        joined = "base JOIN episodes ON base.shared = episodes.shared AND base.time BETWEEN begins AND ends"
-        fresh = f" QUALIFY max(base.arrived) OVER (PARTITION BY base.shared, begins) > {self._since(rule)}"
-        run(
-            f"INSERT INTO proofs SELECT {number}, {taken}, base.shared FROM {joined}"
-            f"{fresh if self._extent.arrivals is not None else ''}"
+        fresh = f" QUALIFY max(arrived) OVER (PARTITION BY base.shared, begins) > {self._since(rule)}"
+        proven = (
+            "SELECT hit, base.shared FROM base JOIN episodes ON base.shared = episodes.shared"
+            f" AND time BETWEEN begins AND ends{fresh if self._extent.arrivals is not None else ''}"
         )
+        run(f"INSERT INTO proofs SELECT {number}, {taken}, shared FROM hits JOIN ({proven}) ON hits.rowid = hit")
 
 
 def _around(days: Sequence[date], span: timedelta) -> list[date]:

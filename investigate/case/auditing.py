@@ -19,6 +19,7 @@ from investigate.events import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from investigate.audit.ruleset import RuleSet
     from investigate.audit.scan import Extent, Scanned
@@ -69,7 +70,6 @@ def audit(
     return _report(case, loaded, Extent(window), window, at, suppress)
 
 
-@contextmanager
 def audit_new(
     case: Case,
     rules: Paths = (),
@@ -78,7 +78,7 @@ def audit_new(
     suppress: str | os.PathLike[str] | None = None,
     placeholders: Mapping[str, Any] | None = None,
     keep: bool = True,
-) -> Iterator[Audit]:
+) -> AbstractContextManager[Audit]:
     """What rules find in what came into the lake since they last looked; a context manager.
 
     Each rule has its own frontier, kept in the journal: a rule that is new or was changed looks at everything. It moves
@@ -96,7 +96,11 @@ def audit_new(
         UsageError: no such rules or file, or one that cannot be read.
         CaseError: the case cannot be written, or another audit of it takes longer than an hour.
     """
-    loaded = load(rules, shipped=shipped, placeholders=placeholders)
+    return _newest(case, load(rules, shipped=shipped, placeholders=placeholders), suppress, keep=keep)
+
+
+@contextmanager
+def _newest(case: Case, loaded: RuleSet, suppress: str | os.PathLike[str] | None, *, keep: bool) -> Iterator[Audit]:
     from investigate.audit.frontier import KEY, Frontier, Mark, unfinished  # noqa: PLC0415 - see `audit`
     from investigate.audit.scan import Extent  # noqa: PLC0415
 

@@ -94,7 +94,8 @@ class Composer:
         connection: to one version of the lake.
         version: which.
         directory: which actors are one person.
-        gaps: spans that were not, or not surely, collected.
+        coverage: what of the window was collected.
+        illustrated: whether claims have pictures and tables, which a form for programs does not show.
         selections: the events of the claims made so far.
     """
 
@@ -103,6 +104,7 @@ class Composer:
     version: int
     directory: Directory
     coverage: Coverage
+    illustrated: bool = True
     selections: list[Selection] = field(default_factory=list)
 
     def claims(self, asked: Asked) -> list[Claim]:
@@ -206,6 +208,7 @@ class Composer:
             extent,
             self.coverage.window,
             remember=False,
+            sources=frozenset(finding.source.split(", ")),
             severity=finding.severity,
             notes=tuple(filter(None, notes)),
             query=rule + "".join(f"\n{one}" for one in (*finding.tags, *finding.references)),
@@ -221,24 +224,28 @@ class Composer:
         *,
         tables: tuple[Sheet, ...] = (),
         remember: bool = True,
+        sources: frozenset[str] | None = None,
         **more: Any,
     ) -> Claim:
-        """A claim with the pictures and tables of its events."""
+        """A claim with the pictures and tables of its events; `sources` are those it is about, None is all."""
         if remember:
             self.selections.append(selection)
-        gaps = sorted({gap.window for gap in self.coverage.gaps})
-        shown = [selection.identities(IDENTITIES), *tables, selection.excerpt(EXCERPT, extent.events)]
-        return Claim(
+        missing = [gap for gap in self.coverage.gaps if sources is None or gap.source in {*sources, ""}]
+        claim = Claim(
             text,
             events=extent.events,
             identities=extent.identities,
             first=extent.first,
             last=extent.last,
             window=window,
-            picture=selection.picture(window, gaps, extent),
-            tables=tuple(shown if extent.events else tables),
-            **{"complete": self.coverage.complete, **more},
+            tables=tables,
+            **{"complete": not missing, **more},
         )
+        if not extent.events or not self.illustrated:
+            return claim
+        gaps = sorted({gap.window for gap in missing})
+        shown = (selection.identities(IDENTITIES), *tables, selection.excerpt(EXCERPT, extent.events))
+        return replace(claim, picture=selection.picture(window, gaps, extent), tables=shown)
 
 
 def named(answers: Mapping[str, Answer] | Iterable[Answer]) -> tuple[tuple[str, Answer], ...]:

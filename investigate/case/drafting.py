@@ -16,13 +16,14 @@ from investigate.case.reading import Reading, coverage, listed
 from investigate.errors import ConfigError
 from investigate.evidence.ledger import operator
 from investigate.report import bundle as bundles
-from investigate.report import markdown, page, redaction, rows
+from investigate.report import lines, markdown, page, redaction, rows
 from investigate.report.model import Report
 from investigate.report.selection import Extent, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import polars as pl
     import pyarrow as pa
 
     from investigate.audit.findings import Finding
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from investigate.case.case import Case
     from investigate.events import TimeLike
 
+PAGES: Final = frozenset({"html", "markdown"})
+"""Forms for people."""
 KEY_VARIABLE: Final = "INVESTIGATE_REDACTION_KEY"
 _TITLE: Final = "Who touched this data"
 
@@ -78,10 +81,16 @@ class About(TypedDict, total=False):
 
 
 class Draft:
-    """One report in the making: a connection to one version of the lake, and what was asked."""
+    """One report in the making: a connection to one version of the lake, and what was asked.
 
-    def __init__(self, case: Case, about: About) -> None:
-        self.case, self.about = case, about
+    Args:
+        case: whose.
+        about: what it is about.
+        illustrated: whether anybody will see its pictures and tables.
+    """
+
+    def __init__(self, case: Case, about: About, *, illustrated: bool = True) -> None:
+        self.case, self.about, self._illustrated = case, about, illustrated
         self.profile = _profile(about.get("redact"))
         self.made = about.get("made") or datetime.now(UTC)
         # Fixed before anything is read: a commit meanwhile, or the clock, changes nothing.
@@ -113,7 +122,8 @@ class Draft:
         self._connection = self.case.lake.connect(self.version)
         try:
             self.coverage = coverage(self.case, self.asked.window)
-            composer = Composer(self.case, self._connection, self.version, self.directory, self.coverage)
+            of = (self.case, self._connection, self.version, self.directory, self.coverage)
+            composer = Composer(*of, illustrated=self._illustrated)
             self.claims = composer.claims(self.asked)
             self.selection = Selection.union(composer.selections)
             self.extent: Extent = self.selection.extent()
@@ -128,16 +138,16 @@ class Draft:
 
     def write(self, form: str, suffix: str, stream: IO[bytes]) -> None:
         """Write it in one form."""
-        if form in {"html", "markdown"}:
+        if form in PAGES:
             document = self.document()
             text = page.render(document) if form == "html" else markdown.render(document)
             stream.write(text.encode("utf-8", "backslashreplace"))
             return
-        with _text(stream) as out:
-            if form == "csv" and self.asked.subjects:
+        if form == "csv" and self.asked.subjects:
+            with _text(stream) as out:
                 self._accesses(out)
-            else:
-                rows.WRITERS[form, suffix](self._rows(), out)
+            return
+        lines.write(form, suffix, self._frames(), stream)
 
     def document(self) -> Report:
         """The report, redacted where that was asked for."""
@@ -188,19 +198,22 @@ class Draft:
             redaction=str(self.profile or ""),
         )
 
+    def _frames(self) -> Iterator[pl.DataFrame]:
+        """The events, some at a time, without what must not be seen."""
+        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+        for batch in self.selection.batches():
+            frame = pl.DataFrame(pl.from_arrow(batch))
+            yield self.redactor.events(frame) if self.redactor else frame
+
     def _batches(self) -> Iterator[pa.RecordBatch]:
         if not self.redactor:
             yield from self.selection.batches()
             return
-        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+        import polars as pl  # noqa: PLC0415 - see `_frames`
 
-        for batch in self.selection.batches():
-            clean = self.redactor.events(pl.DataFrame(pl.from_arrow(batch)))
-            yield from clean.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        for batch in self._batches():
-            yield from batch.to_pylist()
+        for frame in self._frames():
+            yield from frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
 
     def _accesses(self, out: IO[str]) -> None:
         """The accesses to a subject's data, and the gaps between them, as CSV."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Unpack, cast
 
-from investigate.case.drafting import About, Draft
+from investigate.case.drafting import PAGES, About, Draft
 from investigate.errors import UsageError
 from investigate.report import bundle as bundles
 from investigate.report import vault
@@ -87,7 +87,7 @@ def report(
     path = Path(out) if isinstance(out, (str, os.PathLike)) else None
     name = str(path) if path else ""
     chosen, suffix = _form(name, form)
-    with Draft(case, about) as draft:
+    with Draft(case, about, illustrated=chosen in PAGES) as draft:
         if path:
             with whole(path) as stream:
                 draft.write(chosen, suffix, stream)

@@ -32,11 +32,12 @@ _NAME: Final = 26
 _SOURCES: Final = 30
 """So many sources are drawn; the table beside the picture has the gaps of all."""
 _FAINTEST: Final = 0.25
+_SLIVER: Final = 2.0
 _UNITS: Final = tuple(
     [timedelta(seconds=s) for s in (1, 5, 15, 30)]
     + [timedelta(minutes=m) for m in (1, 5, 15, 30)]
     + [timedelta(hours=h) for h in (1, 2, 3, 6, 12)]
-    + [timedelta(days=d) for d in (1, 2, 7, 14, 30, 90, 365, 3650)]
+    + [timedelta(days=d) for d in (1, 2, 7, 14, 30, 90, 180, 365, 3650)]
 )
 _EPOCH: Final = datetime(2000, 1, 3, tzinfo=UTC)
 """A Monday: steps of a week begin on one."""
@@ -76,15 +77,15 @@ def said(picture: Picture) -> str:
     """A timeline in words."""
     total = sum(picture.counts.values())
     if not total:
-        return f"No event from {clock(picture.window.start)} to {clock(picture.window.end)}."
+        return f"No event from {_second(picture.window.start)} to {_second(picture.window.end)}."
     peak, most = max(picture.counts.items(), key=lambda item: (item[1], -item[0]))
     rest = f", and {picture.others:,} more" if picture.others else ""
     names = ", ".join(lane.name for lane in picture.lanes)
     start = picture.window.start + peak * _step(picture)
     holes = f" {len(picture.gaps):,} spans were not, or not surely, collected." if picture.gaps else ""
-    busiest = f"; most, {most:,}, from {clock(start)} on" if most > 1 else ""
+    busiest = f"; most, {most:,}, from {_second(start)} on" if most > 1 else ""
     return (
-        f"{total:,} events from {clock(picture.window.start)} to {clock(picture.window.end)}, "
+        f"{total:,} events from {_second(picture.window.start)} to {_second(picture.window.end)}, "
         f"by {names}{rest}{busiest}.{holes}"
     )
 
@@ -116,12 +117,24 @@ def coverage(known: Known) -> Markup:
                 box = _place(scale, hole.window)
                 parts.append(tag("rect", y=y, height=_LANE, class_="hole", **box))
                 parts.append(tag("rect", y=y, height=_LANE, fill="url(#uncollected)", **box))
+        parts += [tag("rect", y=y, height=_LANE, class_="covered", **box) for box in _slivers(scale, known, source)]
     floor = _TOP + len(drawn) * (_LANE + 6)
     parts.append(_axis(scale, _TOP, floor))
     missing = len(known.holes)
     words = "complete for every source" if known.complete else f"{missing:,} spans missing or not sure"
     more = f", of which the first {len(drawn)} are drawn" if len(drawn) < len(known.sources) else ""
     return _svg(f"Coverage of {len(known.sources):,} sources{more}: {words}.", floor + _AXIS, parts)
+
+
+def _slivers(scale: _Scale, known: Known, source: str) -> list[dict[str, float]]:
+    """Where a source was collected for so short a time that nobody would see it between what was not."""
+    found, at = [], scale.window.start
+    holes = sorted((hole.window for hole in known.holes if hole.source in {source, ""}), key=lambda span: span.start)
+    for start, end in [*((hole.start, hole.end) for hole in holes), (scale.window.end,) * 2]:
+        if at < start and scale.x(start) - scale.x(at) < _SLIVER:
+            found.append({"x": min(scale.x(at), _WIDTH - _RIGHT - _SLIVER), "width": _SLIVER})
+        at = max(at, end)
+    return found
 
 
 class _Scale:
@@ -186,6 +199,11 @@ def _place(scale: _Scale, span: Window) -> dict[str, float]:
 def _svg(words: str, height: int, parts: Sequence[Markup]) -> Markup:
     box = f"0 0 {_WIDTH} {height}"
     return tag("svg", tag("title", words), *parts, viewBox=box, role="img", class_="picture")
+
+
+def _second(time: datetime) -> str:
+    """A time of the picture's own in words; those of events stand whole in the tables."""
+    return clock(time.replace(microsecond=0))
 
 
 def _step(picture: Picture) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import narwhals as nw
@@ -13,7 +14,7 @@ from investigate.report.model import Lane, Picture, Sheet, Stack, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     import duckdb
     import pyarrow as pa
@@ -25,12 +26,16 @@ Key = tuple[str, str]
 """Source and id of an event; an empty source is any."""
 BUCKETS: Final = 96
 LANES: Final = 8
-ROWS: Final = 20_000
+ROWS: Final = 8_192
 """Events that are in memory at once while they are streamed."""
+_SORTED: Final = 100_000
+"""About so many are put in order at once, as few days as that takes: whole days follow each other anyway."""
 _EVENT: Final = "source, tenant, event_uid"
 _ORDER: Final = f"time, {_EVENT}"
 _EXCERPT: Final = ("time", "who", "did", "to", "from", "event, record")
 _IDENTITIES: Final = ("who", "type, source", "events", "objects", "did", "from", "first, last")
+_MARGIN: Final = timedelta(minutes=30)
+"""As much is drawn at most around events of one moment."""
 _ZOOM: Final = 12
 """Events within this part of the window are drawn by themselves, or they would be one bar."""
 
@@ -59,6 +64,7 @@ class Selection:
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, directory: Directory) -> None:
         self.query = query
         self._connection, self._directory = connection, directory
+        self._extent: Extent | None = None
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, scope: Scope, directory: Directory) -> Self:
@@ -108,11 +114,15 @@ class Selection:
         return cls(parts[0]._connection, query, parts[0]._directory)  # noqa: SLF001 - its own kind
 
     def extent(self) -> Extent:
-        """How many, by how many, from when to when."""
-        ((events, first, last),) = self._rows("SELECT count(*), min(time), max(time) FROM chosen")
-        actors = self._rows("SELECT DISTINCT source, tenant, actor FROM chosen")
-        persons = {self._directory.person(source, actor) or (source, tenant, actor) for source, tenant, actor in actors}
-        return Extent(events, len(persons), first, last)
+        """How many, by how many, from when to when; counted once."""
+        if self._extent is None:
+            ((events, first, last),) = self._rows("SELECT count(*), min(time), max(time) FROM chosen")
+            actors = self._rows("SELECT DISTINCT source, tenant, actor FROM chosen")
+            persons = {
+                self._directory.person(source, actor) or (source, tenant, actor) for source, tenant, actor in actors
+            }
+            self._extent = Extent(events, len(persons), first, last)
+        return self._extent
 
     def identities(self, most: int) -> Sheet:
         """Who acted, most events first."""
@@ -194,8 +204,11 @@ class Selection:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All of them in order of time, with all columns of the canonical event, some at a time."""
         columns = ", ".join(COLUMNS)
-        relation = self._connection.query(f"SELECT {columns} FROM ({self.query}) ORDER BY {_ORDER}")
-        yield from relation.to_arrow_reader(ROWS)
+        days = self._rows("SELECT date, count(*) FROM chosen GROUP BY date ORDER BY date")
+        for first, last in _portions(days):
+            within = f"date BETWEEN DATE '{first}' AND DATE '{last}'"
+            relation = self._connection.query(f"SELECT {columns} FROM ({self.query}) WHERE {within} ORDER BY {_ORDER}")
+            yield from relation.to_arrow_reader(ROWS)
 
     def vocabulary(self) -> dict[str, list[str]]:
         """The distinct values of the columns that name people, addresses and credentials, over the whole lake."""
@@ -223,12 +236,22 @@ def _nested(query: str) -> str:
     return f", {stripped.removeprefix('WITH ')}" if stripped.startswith("WITH ") else stripped
 
 
+def _portions(days: Sequence[tuple[date, int]]) -> Iterator[tuple[date, date]]:
+    """First and last day of each portion of some days, which have so many events each."""
+    begun, held = None, 0
+    for at, (day, events) in enumerate(days):
+        begun, held = begun or day, held + events
+        if at + 1 == len(days) or held + days[at + 1][1] > _SORTED:
+            yield begun, day
+            begun, held = None, 0
+
+
 def _zoomed(window: Window, first: datetime, last: datetime) -> Window:
     """The window, or, where all happened within a small part of it, that part with a margin."""
     length, span = window.end - window.start, last - first
     if span * _ZOOM > length:
         return window
-    margin = max(span / 10, length / 200)
+    margin = max(span / 10, min(length / 200, _MARGIN))
     return window.intersect(Window(first - margin, last + margin)) or window
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 
-from .conftest import run
+from .conftest import PROGRAM, own_path, process, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import Box, Filled, Ran
 
 RULE = """
@@ -62,6 +64,35 @@ def test_the_second_run_has_nothing_to_report_and_a_window_is_always_answered(au
     assert audited("--from", "40d", "--fail-on", "high").code == 4
     assert audited("--all", "--fail-on", "critical").code == 0
     assert "nothing came into the lake" in audited().out
+
+
+def test_processes_that_overlap_or_break_off_report_each_event_once_and_late_ones_too(tmp_path: Path) -> None:
+    (tmp_path / "rule.yml").write_text(RULE)
+    case = ("--case", str(tmp_path / "case"))
+    once = (*case, "audit", "run", "--rules", str(tmp_path / "rule.yml"), "--no-shipped", "--format", "json")
+
+    def take(number: int, ago: timedelta) -> None:
+        entry = {"id": f"evt{number}", "timestamp": (datetime.now(UTC) - ago).isoformat(), "actor_id": "ann"}
+        entry |= {"action": "works.delete", "operation_type": "delete", "dev_org_id": "acme", "object_id": "don:1"}
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps(entry) + "\n")
+        assert run(*case, "import", str(tmp_path / f"{number}.jsonl"), "--profile", "devrev").code == 0
+
+    def reported(*done: Ran) -> list[str]:
+        return sorted(uid for one in done for row in one.data["rows"] for uid in row["event_uids"])
+
+    take(1, timedelta(hours=1))
+    with Path("/dev/full").open("wb") as full:
+        broken = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *once], stdout=full, stderr=subprocess.PIPE, env=own_path(), check=False
+        )
+    assert broken.returncode == 1, broken.stderr
+    with ThreadPoolExecutor() as both:
+        ran = [both.submit(process, *once, cwd=tmp_path) for _ in range(2)]
+    assert reported(*(one.result() for one in ran)) == ["evt1"]
+    take(2, timedelta(days=45))  # of a month that was missed: it happened long before what was audited
+    take(3, timedelta(minutes=1))
+    assert reported(run(*once)) == ["evt2", "evt3"]
+    assert reported(run(*once)) == []
 
 
 def test_incomplete_coverage_has_its_own_code_where_no_finding_is_graver(audited: Any) -> None:

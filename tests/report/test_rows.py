@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from investigate.events import ACTIVITIES, ACTOR_TYPES, COLUMNS, OUTCOMES, event_schema
-from investigate.report import ocsf, rows
+from investigate.report import lines, ocsf, rows
 from investigate.report.text import csv_cell, to_json
 
-from .conftest import RECORDS, WINDOW
+from . import reference
+from .conftest import HOSTILE, RECORDS, WINDOW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,14 +43,19 @@ def written(case: Case, path: Path, form: str | None = None) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def lines(text: str) -> list[dict[str, Any]]:
+def objects(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
+
+
+def framed(*events: dict[str, Any]) -> pl.DataFrame:
+    table = pa.Table.from_pylist([dict.fromkeys(COLUMNS) | one for one in events], schema=event_schema())
+    return pl.DataFrame(pl.from_arrow(table))
 
 
 def test_json_lines_have_every_event_whole(case: Case, out: Path) -> None:
     text = written(case, out / "a.jsonl")
     assert text.isascii()
-    found = lines(text)
+    found = objects(text)
     kept = case.scan().sort("time", "source", "tenant", "event_uid").collect().to_dicts()
     assert [json.loads(to_json(one)) for one in kept] == found
     assert len(found) == len(RECORDS)
@@ -76,7 +83,7 @@ def test_no_text_is_a_formula(text: str) -> None:
 def test_timesketch_has_its_fields_and_all_microseconds(case: Case, out: Path, suffix: str) -> None:
     text = written(case, out / f"a{suffix}", "timesketch")
     found: list[dict[str, Any]] = (
-        list(csv.DictReader(io.StringIO(text, newline=""))) if suffix == ".csv" else lines(text)
+        list(csv.DictReader(io.StringIO(text, newline=""))) if suffix == ".csv" else objects(text)
     )
     assert list(found[0])[:3] == ["message", "datetime", "timestamp_desc"]
     assert all(row["message"] and row["timestamp_desc"] == "Event Logged" for row in found)
@@ -87,46 +94,76 @@ def test_timesketch_has_its_fields_and_all_microseconds(case: Case, out: Path, s
 
 
 def test_ocsf_is_valid_against_the_published_schema(case: Case, out: Path, validator: Draft202012Validator) -> None:
-    found = lines(written(case, out / "a.jsonl", "ocsf"))
+    found = objects(written(case, out / "a.jsonl", "ocsf"))
     assert len(found) == len(RECORDS)
     for one in found:
         validator.validate(one)
 
 
 def test_the_validator_would_say_so(case: Case, out: Path, validator: Draft202012Validator) -> None:
-    one = lines(written(case, out / "a.jsonl", "ocsf"))[0]
+    one = objects(written(case, out / "a.jsonl", "ocsf"))[0]
     for broken in ({"activity_id": 7}, {"type_uid": 600399.5}, {"time": "now"}, {"nothing": 1}, {"src_endpoint": {}}):
         assert not validator.is_valid(one | broken)
     for name in ("actor", "api", "metadata", "severity_id", "src_endpoint", "time"):
         assert not validator.is_valid({key: value for key, value in one.items() if key != name})
 
 
-texts = st.one_of(st.none(), st.text(min_size=1, max_size=20))
+texts = st.one_of(st.none(), st.text(st.characters(codec="utf-8"), max_size=20), st.sampled_from(HOSTILE))
+given_texts = st.text(st.characters(codec="utf-8"), min_size=1)
 events = st.fixed_dictionaries(
     {name: texts for name, (kind, _) in COLUMNS.items() if kind == "string"}
     | {
-        "event_uid": st.text(min_size=1),
-        "source": st.text(min_size=1),
-        "actor": st.text(min_size=1),
+        "event_uid": given_texts,
+        "source": given_texts,
+        "actor": given_texts,
         "actor_type": st.one_of(st.none(), st.sampled_from(ACTOR_TYPES)),
         "actor_email": st.one_of(texts, st.emails()),
         "activity": st.one_of(st.none(), st.sampled_from(ACTIVITIES)),
         "outcome": st.sampled_from(OUTCOMES),
-        "src_ip": st.one_of(texts, st.ip_addresses().map(str)),
-        "resources": st.one_of(st.none(), st.lists(st.text(), max_size=3)),
+        "src_ip": st.one_of(texts, st.ip_addresses().map(str), st.just("fe80::1%eth0"), st.just("010.1.1.1")),
+        "resource": st.one_of(texts, st.sampled_from(["a", "b"])),
+        "resources": st.one_of(
+            st.none(), st.lists(st.one_of(given_texts, st.sampled_from(["a", "b", ""])), max_size=3)
+        ),
         "time": st.datetimes(timezones=st.just(UTC)),
         "evidence_record": st.integers(0, 2**40),
     }
-)
+).map(lambda one: one | {"date": one["time"].date()})
 
 
-@given(events)
-def test_any_event_is_valid_ocsf(validator: Draft202012Validator, row: dict[str, Any]) -> None:
-    found = ocsf.event(row)
-    validator.validate(found)
-    assert found["type_uid"] == 600300 + found["activity_id"]
-    assert found["unmapped"]["time_us"] // 1000 == found["time"]
-    assert datetime.fromisoformat(found["metadata"]["original_time"]) == row["time"]
+@settings(max_examples=25)
+@given(st.lists(events, min_size=1, max_size=12))
+def test_any_event_is_valid_ocsf_and_what_the_reference_makes_of_it(
+    validator: Draft202012Validator, several: list[dict[str, Any]]
+) -> None:
+    found = [json.loads(one) for one in lines.api_activity(framed(*several)).splitlines()]
+    assert found == [reference.api_activity(one) for one in several]
+    for one in found:
+        validator.validate(one)
+        assert one["type_uid"] == 600300 + one["activity_id"]
+        assert one["unmapped"]["time_us"] // 1000 == one["time"]
+
+
+@settings(max_examples=25)
+@given(st.lists(events, min_size=1, max_size=12))
+def test_lines_made_of_columns_are_those_made_of_rows(several: list[dict[str, Any]]) -> None:
+    frame, kept = framed(*several), [dict.fromkeys(COLUMNS) | one for one in several]
+    sketched = [reference.timesketch(one) for one in kept]
+    for form, suffix, wanted in (
+        ("csv", ".csv", kept),
+        ("timesketch", ".csv", sketched),
+        ("jsonl", ".jsonl", kept),
+        ("timesketch", ".jsonl", sketched),
+    ):
+        out, text = io.BytesIO(), io.StringIO(newline="")
+        assert lines.write(form, suffix, [frame], out) == len(several)
+        found = out.getvalue().decode("utf-8" if suffix == ".csv" else "ascii")
+        if suffix == ".csv":
+            rows.write_csv(wanted, text, list(wanted[0]) if wanted is sketched else rows.CSV_COLUMNS)
+            read = [list(csv.reader(io.StringIO(one, newline=""))) for one in (found, text.getvalue())]
+            assert read[0] == read[1]
+        else:
+            assert [json.loads(line) for line in found.split("\n")[:-1]] == [json.loads(to_json(one)) for one in wanted]
 
 
 def test_ocsf_says_what_the_event_says() -> None:
@@ -152,8 +189,7 @@ def test_ocsf_says_what_the_event_says() -> None:
         "evidence": "0" * 64,
         "evidence_record": 4,
     }
-    (row,) = pl.DataFrame([dict.fromkeys(event_schema().names) | given_]).to_dicts()
-    found = ocsf.event(row)
+    (found,) = map(json.loads, ocsf.objects(framed(given_)))
     assert (found["activity_id"], found["activity_name"], found["type_name"]) == (2, "Read", "API Activity: Read")
     assert (found["status_id"], found["status"]) == (2, "Failure")
     assert found["time"] == 1793714405123
