@@ -71,6 +71,8 @@ def run(
     """
     if find_spec("jupyterlab") is None:
         raise ConfigError("JupyterLab is not installed.", "Install it: pip install 'investigate[lab]'")
+    from investigate.widgets import vega  # noqa: PLC0415 - it needs what only the extra `lab` brings
+
     case = session.open()
     folder = case.layout.root.absolute() / _FOLDER
     for line in copy(_shipped(), folder):
@@ -79,6 +81,7 @@ def run(
     arguments += ["--no-browser"] if no_browser else []
     arguments += [f"--ServerApp.port={port}"] if port else []
     said: deque[str] = deque(maxlen=_TAIL)
+    vega.prepare()
     try:
         with _running([*arguments, *(flags or [])], case.layout.root.absolute(), said, aloud=session.debug) as process:
             code = process.wait()

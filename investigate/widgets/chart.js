@@ -80,6 +80,11 @@ export function mount({ model, el }) {
     const mine = content;
     box.hidden = !content.spec;
     if (!content.spec) return box.replaceChildren();
+    const stretches = content.spec.width === "container";
+    if (stretches && !box.clientWidth) {
+      drawn = 0; // its cell is out of sight: it is drawn when that is seen, and as wide
+      return;
+    }
     let embed;
     try {
       if (!vega.ready) box.textContent = "Preparing charts…";
@@ -96,7 +101,7 @@ export function mount({ model, el }) {
     const config = { ...mine.spec.config, ...theme(el) };
     const width = Math.max(320, box.clientWidth - 8);
     drawn = box.clientWidth;
-    const spec = { ...mine.spec, config, ...(mine.spec.width === "container" ? { width } : {}) };
+    const spec = { ...mine.spec, config, ...(stretches ? { width } : {}) };
     shown = await embed(inner, spec, { actions: false, renderer: "svg", ast: true, tooltip: { theme: "custom" } });
     inner.querySelector("svg")?.setAttribute("aria-hidden", "true"); // every mark has a role of its own, and no name
     inner.setAttribute("role", "img");
@@ -112,7 +117,7 @@ export function mount({ model, el }) {
 
   const repaint = new MutationObserver(() => content && draw());
   repaint.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
-  // A chart drawn while its cell was out of sight, or before the window changed, has the wrong width.
+  // A chart that was not drawn while its cell was out of sight, or drawn before the window changed.
   const resized = new ResizeObserver(() => {
     clearTimeout(wait);
     const stretches = content?.spec?.width === "container";

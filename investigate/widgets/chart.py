@@ -7,6 +7,7 @@ import re
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from investigate.case.display import scrolled
 from investigate.errors import InvestigateError
 from investigate.report.text import visible
 from investigate.widgets import vega
@@ -104,7 +105,7 @@ class ChartView(View):
             for row in self.rows[:_STILL_ROWS]
         )
         cut = f"<div>the first {_STILL_ROWS} of {len(self.rows):,}</div>" if len(self.rows) > _STILL_ROWS else ""
-        table = f"<table><tr>{head}</tr>{body}</table>" if body else ""
+        table = scrolled(f"<table><tr>{head}</tr>{body}</table>") if body else ""
         return f"<div>{html.escape(self.note)}</div>{table}{cut}"
 
 

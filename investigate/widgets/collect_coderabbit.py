@@ -53,9 +53,10 @@ class PullForm(Piece):
         self.job = Job()
         super().__init__(
             self.window,
+            row(ipywidgets.Label("What the log can be narrowed to; none chosen means all:"), self.load_button),
             row(self.actions, self.resource_types),
             self.search,
-            row(self.pull_button, self.load_button),
+            self.pull_button,
             self.job,
         )
 

@@ -140,6 +140,8 @@ class CoverageMap(Piece):
         self.refresh()
 
     def _from_page(self, _view: CalendarView, content: Mapping[str, Any], _buffers: object) -> None:
+        if "calendar" not in content:  # its script is asked for by messages too
+            return
         try:
             index, hour = int(content["calendar"]), parse_time(str(content["hour"]))
             source, tenant = self.calendar.sources[index] if self.calendar else ("", "")

@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from investigate.errors import InvestigateError, UsageError
+from investigate.case.display import scrolled
+from investigate.errors import InvestigateError, LakeError, UsageError
 from investigate.events import COLUMNS
 from investigate.journal.annotations import Marks, marks
+from investigate.journal.rows import from_us, to_us
 from investigate.widgets import asking, rows
 from investigate.widgets.exporting import FORMS, export
 from investigate.widgets.pages import UNSORTED, Order, Pages, rows_at
+from investigate.widgets.picked import PLACE
 from investigate.widgets.scope import QUESTION, SELECTION
 from investigate.widgets.turns import Turns
 from investigate.widgets.view import View
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from investigate.widgets.desk import Widgets
     from investigate.widgets.scope import Chosen
 
-PAGE: Final = 100
+PAGE: Final = 50
 SHOWN: Final = ("time", "source", "actor_name", "actor", "action", "resource", "src_ip", "credential", "outcome")
 _STILL: Final = ("time", "actor", "action", "resource", "src_ip", "outcome")
 _STILL_ROWS: Final = 20
@@ -39,7 +42,7 @@ class Events(View):
     """Every event of what is chosen, in a grid; see `View`."""
 
     title = "Events"
-    scripts = ("grid.js",)
+    scripts = ("cells.js", "grid.js")
     follows = QUESTION | SELECTION
     actions: ClassVar[Mapping[str, str]] = {
         "page": "_page",
@@ -86,9 +89,16 @@ class Events(View):
                 self._pages.close()
             self._pages = Pages(seat, self.desk.pick(seat, chosen), typed, self.order)
             self._first = self._pages.page(0, PAGE, self._selected())
+            self._pages.prepare()
             self._asked, self._lines = whole, asking.coverage(case, chosen).lines()
             self._turn += 1
             self._result += 1
+
+    def refresh(self) -> None:
+        """As `View` has it; nobody need wait for a page of what was asked before."""
+        super().refresh()
+        if self._pages:
+            self._pages.stop()
 
     # What the page sees
 
@@ -126,15 +136,20 @@ class Events(View):
         with self._using:
             if turn != self._turn or self._pages is None:
                 return
-            found = self._pages.page(page * PAGE, PAGE, self._selected())
+            try:
+                found = self._pages.page(page * PAGE, PAGE, self._selected())
+            except LakeError:
+                if self._asking:  # it was stopped for what is asked now
+                    return
+                raise
         self._send_page(page, turn, found)
 
     def _send_page(self, page: int, turn: int, found: list[dict[str, Any]]) -> None:
         said = marks(self.desk.case.journal.annotations.of({row["event_uid"] for row in found}))
-        names, files = set(self.columns), self.seat().files
+        names, files = set(self.columns), self._pages.seat.files if self._pages else ()
         sent = [
             {
-                "id": [files.index(row["filename"]), row["file_row_number"]],
+                "id": [files.index(row["file"]), row["spot"], to_us(row["time"])],
                 "cells": [rows.cell(name, row[name]) if name in names else None for name in _GRID],
                 "marks": rows.marked(said.get(rows.key(row))),
             }
@@ -183,13 +198,14 @@ class Events(View):
         self.send({"is": "detail", "id": place, "focus": focus, **rows.detail(row, held, own)})
 
     def _row(self, place: Any, columns: list[str]) -> dict[str, Any]:
+        if not (isinstance(place, list) and len(place) == len(PLACE) and all(type(one) is int for one in place)):
+            raise UsageError("This is no place of an event.", "Choose a row.")
+        number, spot, time = place
+        found: list[dict[str, Any]] = []
         with self._using:
-            seat = self.seat()
-            if not (isinstance(place, list) and len(place) == 2 and all(type(one) is int for one in place)):  # noqa: PLR2004
-                raise UsageError("This is no place of an event.", "Choose a row.")
-            number, row = place
-            known = [{"filename": seat.files[number], "file_row_number": row}] if 0 <= number < len(seat.files) else []
-            found = rows_at(seat, known, columns)
+            if self._pages and 0 <= number < len(files := self._pages.seat.files):
+                known = {"file": files[number], "spot": spot, "time": from_us(time)}
+                found = rows_at(self._pages.seat, [known], columns)
         if not found:
             raise UsageError("There is no such event in this version of the lake.", "Choose again.")
         return found[0]
@@ -272,7 +288,7 @@ class Events(View):
             for row in self._first[:_STILL_ROWS]
         )
         first = f", the first {_STILL_ROWS}" if self.total > _STILL_ROWS else ""
-        return f"<div>{self.total:,} events{first}</div><table><tr>{head}</tr>{body}</table>"
+        return f"<div>{self.total:,} events{first}</div>" + scrolled(f"<table><tr>{head}</tr>{body}</table>")
 
     def _still(self) -> tuple[str, ...]:
         return tuple(name for name in _STILL if name in self.columns) or self.columns[:6]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _PARTS: Final = (
-    ("one export", None),
+    ("one export", timedelta()),
     ("exports of a day each", timedelta(days=1)),
     ("exports of a week each", timedelta(days=7)),
 )
@@ -61,9 +61,7 @@ class ExportForm(Piece):
         self.submit_button = ipywidgets.Button(layout=layout(), description="Request export", button_style="primary")
         self.submit_button.on_click(lambda _button: self.submit())
         self.job = Job()
-        self.split = ipywidgets.Dropdown(
-            options=_PARTS, value=None, description="Ask for it in", style=WIDE, layout=layout()
-        )
+        self.split = ipywidgets.Dropdown(options=_PARTS, description="Ask for it in", style=WIDE, layout=layout())
         boxes = row(*self.operations.values())
         super().__init__(
             self.window,
@@ -87,7 +85,7 @@ class ExportForm(Piece):
         with self.job.guarded("DevRev was not asked"):
             window = self.window.read()
             chosen = ExportFilter(tuple(words(self.categories.value)), self._chosen(), tuple(words(self.users.value)))
-            split = self.split.value
+            split = self.split.value or None
             return self.job.run(
                 "Asking DevRev for an export",
                 lambda _progress: self._case.devrev.request_exports(window, chosen, split=split),

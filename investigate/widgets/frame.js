@@ -77,6 +77,12 @@ function framed({ model, el }, draw, hear = () => {}) {
     said.textContent = text;
   }
 
+  // What was asked for just now, before the kernel says that it works on it.
+  function busy() {
+    note("Working…");
+    root.setAttribute("aria-busy", "true");
+  }
+
   function frame(message) {
     title.textContent = message.title;
     cover.hidden = !message.coverage.length;
@@ -101,5 +107,5 @@ function framed({ model, el }, draw, hear = () => {}) {
     else hear(message, buffers);
   }
   model.on("msg:custom", receive);
-  return { root, body, tools, note, end: () => model.off("msg:custom", receive) };
+  return { root, body, tools, note, busy, end: () => model.off("msg:custom", receive) };
 }

@@ -3,40 +3,8 @@
 
 const ROW = 26; // pixels
 const TALLEST = 6_000_000; // pixels a browser can scroll over without losing its way
-const PAGE = 100;
-const KEPT = 40; // pages
-const OPERATORS = [
-  ["!=", "is_not"], [">=", "from"], ["=", "is"], ["!", "lacks"], ["^", "starts"], ["<", "before"],
-];
-const HELP = "Part of the text; =whole, !without, ^beginning, >=from, <before, ∅ empty, * present";
-
-// What is typed over a column, as a structured filter.
-function parse(column, text) {
-  const given = text.trim();
-  if (!given) return null;
-  if (given === "∅") return { column: column.name, operator: "empty" };
-  if (given === "*") return { column: column.name, operator: "present" };
-  const found = OPERATORS.find(([mark]) => given.startsWith(mark));
-  const plain = column.type === "string" || column.type === "list" ? "contains" : "is";
-  return found
-    ? { column: column.name, operator: found[1], value: given.slice(found[0].length).trim() }
-    : { column: column.name, operator: plain, value: given };
-}
-
-// Microseconds since 1970 as text in a zone, the zone shown.
-function moment(us, zone) {
-  const micros = String(((us % 1e6) + 1e6) % 1e6).padStart(6, "0");
-  const seconds = new Date(Math.floor(us / 1e6) * 1000);
-  if (zone === "UTC") return `${seconds.toISOString().slice(0, 19).replace("T", " ")}.${micros}Z`;
-  const parts = Object.fromEntries(
-    new Intl.DateTimeFormat("en-CA", {
-      timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
-      hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "longOffset",
-    }).formatToParts(seconds).map((part) => [part.type, part.value]),
-  );
-  const offset = parts.timeZoneName.replace("GMT", "") || "+00:00";
-  return `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute}:${parts.second}.${micros}${offset}`;
-}
+const PAGE = 50;
+const KEPT = 80; // pages
 
 export function mount({ model, el }) {
   let content = { total: 0, columns: [], order: {}, turn: -1, result: -1 };
@@ -70,6 +38,7 @@ export function mount({ model, el }) {
   });
   button(bar, "Clear filters", () => {
     filters.querySelectorAll("input").forEach((input) => (input.value = ""));
+    frame.busy();
     filter();
   });
 
@@ -155,6 +124,7 @@ export function mount({ model, el }) {
       let wait;
       input.addEventListener("input", () => {
         clearTimeout(wait);
+        frame.busy();
         wait = setTimeout(filter, 350);
       });
     }
@@ -173,6 +143,7 @@ export function mount({ model, el }) {
 
   function sort(column) {
     const mine = content.order.column === column;
+    frame.busy();
     model.send({ do: "order", column, descending: mine ? !content.order.descending : column === "time" });
   }
 

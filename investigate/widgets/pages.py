@@ -1,8 +1,9 @@
 """`Pages`: any page of any order over any number of events, without sorting them all.
 
 An order is by one column, then by time. The first rows of an order come from a top-N over that column and the rows'
-places alone; a page further down is found by counting events by day, and by value where the order is not that of time,
-and sorting only the few groups it lies in. The rows themselves are read last, by place.
+places alone. A page further down is found by counting events by day, and by value where a column has few, and sorting
+only the groups it lies in; in an order of many values, by sorting all places, which a thread does meanwhile. The rows
+themselves are read last, by place.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import UsageError
-from investigate.lake.sql import literal
-from investigate.widgets.picked import LAKE, PLACE, TIES
+from investigate.journal.rows import to_us
+from investigate.widgets.picked import PLACE, TIES
+from investigate.widgets.sorting import Sorting
 from investigate.widgets.where import known_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from investigate.widgets.picked import Pick, Seat
     from investigate.widgets.where import Where
@@ -27,7 +30,7 @@ HEAD: Final = 1_000
 LONGEST_PAGE: Final = 500
 UNSORTED: Final = frozenset({"raw", "resources"})
 FEW: Final = frozenset({"source", "tenant", "actor_type", "action", "category", "activity", "resource_type", "outcome"})
-"""Columns of few values: counting them is faster than a top-N, which so many equal values slow down."""
+"""Columns of few values: counting them is faster than a top-N, which so many equal values slow down, or sorting."""
 _numbers = count(1)
 
 
@@ -56,12 +59,16 @@ class Order:
         return cls(name, bool(descending))
 
     @property
+    def way(self) -> str:
+        """As SQL has it."""
+        return "DESC" if self.descending else "ASC"
+
+    @property
     def sql(self) -> str:
         """After `ORDER BY`; the place settles what column and time leave open, so that every page agrees."""
-        way = "DESC" if self.descending else "ASC"
         if self.column in {"time", "date"}:
-            return f"time {way}, {', '.join(TIES)}"
-        return f"{self.column} {way} NULLS LAST, time {way}, {', '.join(TIES)}"
+            return f"time {self.way}, {', '.join(TIES)}"
+        return f"{self.column} {self.way} NULLS LAST, time {self.way}, {', '.join(TIES)}"
 
 
 class Pages:
@@ -74,24 +81,38 @@ class Pages:
         order: how they are sorted.
 
     Attributes:
+        seat: as given; places are of its version.
         total: how many there are.
     """
 
     def __init__(self, seat: Seat, pick: Pick, where: Where, order: Order) -> None:
-        self._seat, self._order, self._pick = seat, order, pick
+        self.seat, self._order, self._pick = seat, order, pick
         self._where = pick.where.also(where)
         self._head: list[dict[str, Any]] | None = None
         self._groups: str | None = None
+        self._sorting: Sorting | None = None
         if pick.held:
             self.total = seat.count(pick.table, self._where)
         else:
             self._days = self._count_days()
             self.total = sum(day["n"] for day in self._days)
 
+    def prepare(self) -> None:
+        """Begin with what pages further down need, in a thread."""
+        many = self._order.column not in FEW and not self._by_time
+        if self._sorting is None and not self._pick.held and many and self.total > HEAD:
+            self._sorting = Sorting(self.seat, self._pick.table, self._where, self._order.column, self._order.way)
+
+    def stop(self) -> None:
+        """Have whoever waits for a page wait no longer; from any thread."""
+        if self._sorting:
+            self._sorting.stop()
+
     def close(self) -> None:
         """Give back what finding pages needed."""
+        self.stop()
         if self._groups:
-            self._seat.run(f"DROP TABLE IF EXISTS {self._groups}")
+            self.seat.run(f"DROP TABLE IF EXISTS {self._groups}")
             self._groups = None
 
     def page(self, offset: int, limit: int, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -101,17 +122,20 @@ class Pages:
             offset: how many come before.
             limit: how many at most, up to `LONGEST_PAGE`.
             columns: SQL of what to select beside `PLACE`, which is always there.
+
+        Raises:
+            LakeError: the query failed, or `stop` was called.
         """
         start, most = max(0, offset), max(0, min(limit, LONGEST_PAGE))
         if start >= self.total or not most:
             return []
         if self._pick.held:
-            return self._seat.rows(
-                f"SELECT {', '.join((*columns, *PLACE))} FROM {self._pick.table}"
+            return self.seat.rows(
+                f"SELECT {_with_place(columns)} FROM {self._pick.table}"
                 f" WHERE {self._where.sql} ORDER BY {self._order.sql} LIMIT {most} OFFSET {start}",
                 self._where.values,
             )
-        return rows_at(self._seat, self._places(start, most), columns)
+        return rows_at(self.seat, self._places(start, most), columns)
 
     # In a lake too large for a table
 
@@ -120,21 +144,24 @@ class Pages:
         return self._order.column in {"time", "date"}
 
     def _count_days(self) -> list[dict[str, Any]]:
-        way = "DESC" if self._order.descending else "ASC"
-        return self._seat.rows(
+        return self.seat.rows(
             f"SELECT date, count(*) AS n FROM {self._pick.table} WHERE {self._where.sql}"
-            f" GROUP BY date ORDER BY date {way}",
+            f" GROUP BY date ORDER BY date {self._order.way}",
             self._where.values,
         )
 
     def _places(self, start: int, most: int) -> list[dict[str, Any]]:
         if self._by_time:
             return self._places_by_day(start, most)
-        if start + most <= HEAD and self._order.column not in FEW:
+        if self._order.column in FEW:
+            return self._places_by_group(start, most)
+        if min(start + most, self.total) <= HEAD:
             if self._head is None:
                 self._head = self._sorted(self._where, 0, HEAD)
             return self._head[start : start + most]
-        return self._places_by_group(start, most)
+        self.prepare()
+        assert self._sorting is not None  # noqa: S101 - there are more events than the head has
+        return self._sorting.places(start, most)
 
     def _places_by_day(self, start: int, most: int) -> list[dict[str, Any]]:
         before, days, skipped = 0, [], 0
@@ -151,7 +178,7 @@ class Pages:
     def _places_by_group(self, start: int, most: int) -> list[dict[str, Any]]:
         """Sort only those events whose value and day are those of a group that the page lies in."""
         table, column = self._grouped(), self._order.column
-        groups = self._seat.rows(
+        groups = self.seat.rows(
             f"SELECT value, date, before FROM {table} WHERE before < {start + most} AND before + n > {start}"
             " ORDER BY before",
         )
@@ -172,9 +199,9 @@ class Pages:
 
     def _grouped(self) -> str:
         if self._groups is None:
-            way = "DESC" if self._order.descending else "ASC"
+            way = self._order.way
             self._groups = f"groups_{next(_numbers)}"
-            self._seat.run(
+            self.seat.run(
                 f"CREATE TABLE {self._groups} AS SELECT value, date, n,"
                 f" coalesce(sum(n) OVER (ORDER BY value {way} NULLS LAST, date {way}"
                 " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS before"
@@ -185,7 +212,7 @@ class Pages:
         return self._groups
 
     def _sorted(self, where: Where, start: int, most: int) -> list[dict[str, Any]]:
-        return self._seat.rows(
+        return self.seat.rows(
             f"SELECT {', '.join(PLACE)} FROM {self._pick.table} WHERE {where.sql}"
             f" ORDER BY {self._order.sql} LIMIT {most} OFFSET {start}",
             where.values,
@@ -200,14 +227,26 @@ def rows_at(seat: Seat, places: Sequence[Mapping[str, Any]], columns: Sequence[s
         places: each with the columns of `PLACE`.
         columns: SQL of what to select beside `PLACE`.
     """
-    if not places:
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for place in places:
+        files.setdefault(place["file"], []).append(place)
+    if not files:
         return []
-    # Literals, of our own files and numbers: the reader passes over whole files and row groups by them.
-    wanted = ", ".join(
-        f"({number}, {literal(place['filename'])}, {int(place['file_row_number'])})"
-        for number, place in enumerate(places)
+    # A query a file: of the others nothing is opened. Numbers, of our own places.
+    queries = (
+        f"SELECT {_with_place(columns)} FROM ({seat.located(file)})"
+        f" WHERE spot IN ({', '.join(str(int(place['spot'])) for place in here)})"
+        f" AND time BETWEEN {_moment(min(place['time'] for place in here))}"
+        f" AND {_moment(max(place['time'] for place in here))}"
+        for file, here in files.items()
     )
-    return seat.rows(
-        f"SELECT {', '.join((*columns, *PLACE))} FROM {LAKE} JOIN (VALUES {wanted}) AS wanted (nth, f, r)"
-        " ON filename = f AND file_row_number = r ORDER BY nth",
-    )
+    found = {(row["file"], row["spot"]): row for row in seat.rows(" UNION ALL ".join(queries))}
+    return [found[key] for place in places if (key := (place["file"], place["spot"])) in found]
+
+
+def _with_place(columns: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys((*columns, *PLACE)))
+
+
+def _moment(time: datetime) -> str:
+    return f"make_timestamptz({to_us(time)})"

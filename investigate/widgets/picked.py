@@ -6,7 +6,7 @@ of its own. A pick too large for a table stays a condition on the lake.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
@@ -16,25 +16,30 @@ import duckdb
 from investigate.case import inspection
 from investigate.errors import LakeError, first_line
 from investigate.events import COLUMNS
-from investigate.lake.sql import file_list
+from investigate.lake import sql
 from investigate.widgets.where import Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
     from investigate.case.case import Case
+    from investigate.lake.table import Table
 
 MOST: Final = 250_000
 """Events a pick may hold as a table."""
 LAKE: Final = "located"
 """The view of all events with their place in the lake's files."""
-PLACE: Final = ("filename", "file_row_number")
-"""Where in the snapshot a row stands: its file, and its number in that file."""
-TIES: Final = ("file_index", "file_row_number")
-"""What has the same order in every query; a file's number itself differs: files that are passed over do not count."""
+PLACE: Final = ("file", "spot", "time")
+"""Where in the snapshot a row stands: its file, its spot there, and its time, by which a file is mostly passed over."""
+TIES: Final = ("file", "spot")
+"""What puts events of the same value and time in the same order in every query."""
 NARROW: Final = tuple(name for name in COLUMNS if name != "raw")
+_FILE: Final = "snapshot_file"
+"""The type of a file: its name, kept as its number in the snapshot."""
+_DIGEST: Final = "(hash(source, tenant, event_uid) >> 12)::BIGINT"
+"""The spot of an event in a bucket, whose reader numbers no rows; of so many bits as a number of the page's has."""
 _numbers: Final = count(1)
 
 
@@ -66,11 +71,21 @@ class Seat:
         cursor: used by this view alone, by one thread at a time.
         version: of the lake.
         files: of that version; a page names one by its number here.
+        table: the lake's events.
     """
 
     cursor: duckdb.DuckDBPyConnection
     version: int
     files: tuple[str, ...]
+    table: Table
+
+    def beside(self) -> Seat:
+        """Another seat on the same version, for what is done meanwhile."""
+        return replace(self, cursor=_cursor(self.cursor, self.table, self.files))
+
+    def located(self, file: str) -> str:
+        """SQL of the events of one file of the snapshot, with what `LAKE` has of them."""
+        return _located(self.table, [file])
 
     def rows(self, query: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of a query of this package's own.
@@ -113,7 +128,7 @@ class Seat:
         if "resources" not in where.sql and self.count(source, where) > MOST:
             return Pick(LAKE, where, self.version)
         name = f"picked_{next(_numbers)}"
-        columns = ", ".join((*NARROW, *PLACE, "file_index"))
+        columns = ", ".join((*NARROW, *TIES))
         self.run(
             f"CREATE TABLE {name} AS SELECT {columns} FROM {source} WHERE {where.sql} LIMIT {MOST + 1}", where.values
         )
@@ -152,15 +167,39 @@ class Shelf:
             if self._connection is None or newest != self._version:
                 self._open(newest)
             assert self._connection is not None  # noqa: S101 - it was just opened
-            return Seat(self._connection.cursor(), self._version, self._files)
+            table = self._case.lake.events
+            return Seat(_cursor(self._connection, table, self._files), self._version, self._files, table)
 
     def _open(self, version: int) -> None:
-        files = self._case.lake.events.snapshot(version).files
+        table = self._case.lake.events
+        files = table.snapshot(version).files
         connection = self._case.lake.connect(version)
-        nowhere = "(SELECT *, '' AS filename, 0 AS file_index, 0 AS file_row_number FROM events)"
-        columns = ", ".join((*COLUMNS, *PLACE, "file_index"))
-        connection.execute(f"CREATE VIEW {LAKE} AS SELECT {columns} FROM {file_list(files) if files else nowhere}")
+        names = ", ".join(map(sql.literal, files or ("",)))
+        connection.execute(f"CREATE TYPE {_FILE} AS ENUM ({names})")
+        if table.storage.local_folders or not files:
+            connection.execute(f"CREATE VIEW {LAKE} AS {_located(table, files)}")
         self._connection, self._version, self._files = connection, version, files
+
+
+def _cursor(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    """A cursor that sees `LAKE`: of a lake in a bucket, whose views are a cursor's own, one that has it itself."""
+    cursor = connection.cursor()
+    if files and not table.storage.local_folders:
+        sql.expose(cursor, "events", table, files)
+        cursor.execute(f"CREATE TEMP VIEW {LAKE} AS {_located(table)}")
+    return cursor
+
+
+def _located(table: Table, files: Sequence[str] | None = None) -> str:
+    """SQL of the events in some files of a snapshot, None for all, each with its place."""
+    if files is not None and not files:
+        return f"SELECT *, ''::{_FILE} AS file, 0 AS spot FROM events"
+    if table.storage.local_folders:
+        whose, spot = sql.file_list(files or ()), "file_row_number"
+    else:
+        some = f" WHERE filename IN ({', '.join(map(sql.literal, files))})" if files else ""
+        whose, spot = f"objects_of_events{some}", _DIGEST
+    return f"SELECT {', '.join(COLUMNS)}, filename::{_FILE} AS file, {spot} AS spot FROM {whose}"
 
 
 def _failed(error: duckdb.Error) -> LakeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from investigate.case.display import cell
+from investigate.case.display import cell, scrolled
 from investigate.errors import UsageError
 from investigate.report.text import visible
 from investigate.widgets import asking
@@ -125,7 +125,8 @@ class Pivot(View):
             "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in _row(one, affected=False)["cells"]) + "</tr>"
             for one in self._found[:_STILL_ROWS]
         )
-        return f"<div>{html.escape(_MUCH if self._much else self._about())}</div><table>{body}</table>"
+        said = html.escape(_MUCH if self._much else self._about())
+        return f"<div>{said}</div>" + (scrolled(f"<table>{body}</table>") if body else "")
 
 
 def _listed(table: str, where: Where) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from investigate.case.display import cell
+from investigate.case.display import cell, scrolled
 from investigate.journal.annotations import Marks, marks
 from investigate.report.text import visible
 from investigate.widgets.view import View
@@ -58,7 +58,7 @@ class Remarks(View):
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in cells) + "</tr>" for cells in self._rows[:50]
         )
-        return f"<table><tr>{head}</tr>{body}</table>" if body else "Nothing was noted yet."
+        return scrolled(f"<table><tr>{head}</tr>{body}</table>") if body else "Nothing was noted yet."
 
 
 def _cells(event: Event, mark: Marks, time: str, author: str) -> list[str]:

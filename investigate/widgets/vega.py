@@ -1,22 +1,24 @@
 """The Vega that draws charts, as Altair's offline renderer brings it: one script, made once for a machine and kept.
 
-Making it takes vl-convert seconds, so it happens in a process of its own and its result lies in the user's cache.
+Making it takes vl-convert seconds, so it happens in a process of its own and its result lies in the user's cache;
+`investigate lab` sees to it while JupyterLab starts.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import util
 from importlib.metadata import version
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
 
 from platformdirs import user_cache_path
 
 from investigate.errors import UsageError
+from investigate.report.sink import at_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,16 @@ def script() -> bytes:
         return kept.read_bytes()
 
 
+def prepare() -> None:
+    """Make it in a thread where it is not there yet, so that the first chart need not wait for it."""
+    Thread(target=_prepared, name="investigate: vega", daemon=True).start()
+
+
+def _prepared() -> None:
+    with suppress(UsageError, OSError):  # the first chart says it
+        script()
+
+
 def _made() -> bytes:
     command = [sys.executable, "-c", _MAKE, _SNIPPET]
     try:
@@ -55,6 +67,5 @@ def _made() -> bytes:
 
 def _keep(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(data)
-    beside.replace(path)
+    with at_once(path) as file:
+        file.write(data)

@@ -102,7 +102,7 @@ def _free_port() -> int:
 
 def _answering(port: int, process: subprocess.Popen[Any], log: Path) -> str:
     """The address of a server, once it listens; a request to Voila's would run the whole notebook."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=5).close()

@@ -306,6 +306,8 @@ def test_files_need_a_profile_and_are_then_imported(alone: Case, tmp_path: Path)
 
 def test_a_gap_that_is_clicked_stands_in_the_form_that_fills_it(alone: Case) -> None:
     collect = Collect(alone, "2026-11-03", "2026-11-04")
+    collect.coverage.view._handle_custom_msg({"do": "module"}, [])
+    assert collect.coverage.notice.texts() == []
     collect.coverage.view._handle_custom_msg({"calendar": 1, "hour": "2026-11-03T05:00:00.000Z"}, [])
     assert collect.coverage.notice.texts() == [
         "devrev/unknown 2026-11-03 .. 2026-11-04 UTC: never collected.",

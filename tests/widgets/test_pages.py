@@ -31,6 +31,11 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return case_of(folder, *(record(number) for number in range(120)), *without)
 
 
+@pytest.fixture(scope="module")
+def shelf(case: Case) -> Shelf:
+    return Shelf(case)
+
+
 def whole(case: Case, order: Order, where: str = "true") -> list[tuple[object, ...]]:
     """The values all events are sorted by, in order."""
     way = "DESC" if order.descending else "ASC"
@@ -42,25 +47,25 @@ def whole(case: Case, order: Order, where: str = "true") -> list[tuple[object, .
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("column", ["time", "date", "actor", "credential", "src_ip", "event_uid", "evidence_record"])
 def test_the_pages_together_are_the_whole_in_order(
-    case: Case, monkeypatch: pytest.MonkeyPatch, column: str, held: bool, descending: bool
+    case: Case, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, column: str, held: bool, descending: bool
 ) -> None:
     monkeypatch.setattr(picked, "MOST", 1_000 if held else 0)
-    monkeypatch.setattr(pages, "HEAD", 20)
-    shelf, order = Shelf(case), Order(column, descending)
+    monkeypatch.setattr(pages, "HEAD", 40)
+    order = Order(column, descending)
     seat = shelf.seat()
     pick = seat.pick(Where())
     found = Pages(seat, pick, Where(prefix="f"), order)
     wanted = [f"{column} AS value", "epoch_us(time) AS us", "event_uid AS uid"]
-    got = [row for start in range(0, 140, 13) for row in found.page(start, 13, wanted)]
+    got = [row for start in range(0, 140, 33) for row in found.page(start, 33, wanted)]
     assert pick.held == held
     assert (found.total, len({row["uid"] for row in got})) == (129, 129)
     assert [(row["value"], row["us"]) for row in got] == whole(case, order)
 
 
-def test_a_page_in_the_middle_needs_none_before_it(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_in_the_middle_needs_none_before_it(case: Case, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picked, "MOST", 0)
     monkeypatch.setattr(pages, "HEAD", 0)
-    shelf, where = Shelf(case), Where(prefix="f")
+    where = Where(prefix="f")
     filtered(where, [{"column": "action", "operator": "is", "value": "GetObject"}])
     seat = shelf.seat()
     found = Pages(seat, seat.pick(Where()), where, Order("actor", descending=False))
@@ -72,14 +77,28 @@ def test_a_page_in_the_middle_needs_none_before_it(case: Case, monkeypatch: pyte
     found.close()
 
 
+def test_who_waits_for_a_page_of_what_was_asked_before_waits_no_longer(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picked, "MOST", 0)
+    monkeypatch.setattr(pages, "HEAD", 1)
+    seat = shelf.seat()
+    found = Pages(seat, seat.pick(Where()), Where(prefix="f"), Order("actor"))
+    found.prepare()
+    found.stop()
+    with pytest.raises(LakeError, match="stopped"):
+        found.page(50, 5, ["actor"])
+    found.close()
+
+
 @pytest.mark.parametrize("column", ["raw", "resources", "1; DROP TABLE events", None])
 def test_an_order_that_is_none_is_refused(column: object) -> None:
     with pytest.raises(UsageError):
         Order.asked(column, descending=True)
 
 
-def test_a_pick_of_a_pick_is_part_of_it(case: Case) -> None:
-    shelf, where = Shelf(case), Where()
+def test_a_pick_of_a_pick_is_part_of_it(case: Case, shelf: Shelf) -> None:
+    where = Where()
     seat = shelf.seat()
     where.among("action", ["GetObject"])
     first = seat.pick(where)
@@ -101,8 +120,8 @@ def test_a_lake_that_grew_is_seen_by_the_next_cursor(tmp_path: Path) -> None:
     assert shelf.seat(after) is after
 
 
-def test_a_query_that_was_stopped_says_so(case: Case) -> None:
-    seat = Shelf(case).seat()
+def test_a_query_that_was_stopped_says_so(shelf: Shelf) -> None:
+    seat = shelf.seat()
     timer = Timer(0.3, seat.cursor.interrupt)
     timer.start()
     with pytest.raises(LakeError, match="stopped"):

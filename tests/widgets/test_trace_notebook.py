@@ -17,18 +17,12 @@ import pytest
 import investigate
 
 from .lab import NOTEBOOKS
-from .traced import demonstration
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOK = NOTEBOOKS / "2_trace.ipynb"
 MOST_BYTES = 200_000
-
-
-@pytest.fixture(scope="module")
-def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return demonstration(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture
@@ -91,9 +85,12 @@ def test_of_an_empty_case_it_says_so_and_goes_on(tmp_path: Path) -> None:
     assert "nothing was ever collected" in shown(book, "events")
 
 
-def test_nbval_runs_every_cell(demo: Path, tmp_path: Path) -> None:
-    shutil.copy(NOTEBOOK, tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", NOTEBOOK.name]
+def test_nbval_runs_every_cell_of_this_and_of_the_periodic_audit(demo: Path, tmp_path: Path) -> None:
+    books = [NOTEBOOK, NOTEBOOKS / "3_periodic_audit.ipynb"]
+    cells = sum(cell.cell_type == "code" for book in books for cell in nbformat.read(book, as_version=4).cells)
+    copies = [Path(shutil.copy(book, tmp_path)).name for book in books]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", *copies]
     environment = {**os.environ, "INVESTIGATE_CASE": str(demo)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert f"{cells} passed" in done.stdout, done.stdout[-3000:]
+    assert list((demo / "reports").glob("audit-*.html"))
