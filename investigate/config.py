@@ -24,6 +24,8 @@ SECRETS = {
     "coderabbit": ("CODERABBIT_API_KEY", "a non-agentic CodeRabbit API key of an Admin"),
 }
 """Vendor to (environment variable, what the secret is); the keyring's user name is the vendor's."""
+LEAST_MEMORY = 64 * 2**20
+"""Bytes: with less the engines cannot work."""
 
 
 class _Section(BaseModel):
@@ -73,9 +75,11 @@ class HttpConfig(_Section):
 
 
 class IngestConfig(_Section):
-    """`[ingest]`: bounds on what input may make this program use, in bytes."""
+    """`[ingest]`: bounds on what input may make this program use; sizes in bytes."""
 
-    memory: int = Field(default=512 * 2**20, ge=64 * 2**20)
+    memory: int = Field(default=512 * 2**20, ge=LEAST_MEMORY)
+    jobs: int = Field(default=0, ge=0, le=64)
+    """Threads that make events; 0 is one for each processor, four at most."""
     max_record: int = Field(default=16 * 2**20, ge=1024)
     """A longer record is a reject."""
     max_expanded: int = Field(default=2**40, ge=1024)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from investigate.case.claims import claim
 from investigate.case.tally import Tally
@@ -208,12 +207,15 @@ def _finish(
     profile = profiles.load(entry.source, case.config.profiles)
     tally = Tally()
     memory = case.config.ingest.memory // 2
-    normaliser = Normaliser(profile, case.limits, tenant=entry.extra.get("tenant"), memory=memory)
+    tenant = entry.extra.get("tenant")
+    normaliser = Normaliser(profile, case.limits, tenant=tenant, memory=memory, jobs=case.jobs)
     with normaliser, case.lake.stage(entry.acquisition) as staging:
-        for batch in normaliser.read(_inputs(case, entry)):
+        opened = _Opened(case, entry)
+        for batch in normaliser.read(opened):
             staging.add(batch.events, batch.rejects)
             tally.add(batch)
-            progress("normalise", tally.records, None, "records")
+            progress("normalise", tally.records, opened.guess(tally.records), "records")
+        progress("normalise", tally.records, tally.records, "records")
         with case.locked():
             written = case.lake.commit(staging, entry.acquisition, tally.records)
     claimed = claim(case, entry, tally)
@@ -257,13 +259,32 @@ def _reported(case: Case, row: AcquisitionRow) -> Acquisition:
     )
 
 
-def _inputs(case: Case, entry: Entry) -> Iterator[Input]:
-    from investigate.normalise.normaliser import Input  # noqa: PLC0415 - see `_finish`
+class _Opened:
+    """The evidence of an acquisition, opened one file after the other, and how far it was read."""
 
-    with ExitStack() as stack:
-        for file in entry.files:
-            yield Input(stack.enter_context(case.evidence.open(file.sha256)), file.size, file.sha256)
-            stack.pop_all().close()
+    def __init__(self, case: Case, entry: Entry) -> None:
+        self._case, self._files = case, entry.files
+        self._size = sum(file.size for file in entry.files)
+        self._done = 0
+        self._current: IO[bytes] | None = None
+
+    def __iter__(self) -> Iterator[Input]:
+        from investigate.normalise.normaliser import Input  # noqa: PLC0415 - see `_finish`
+
+        for file in self._files:
+            with self._case.evidence.open(file.sha256) as stream:
+                self._current = stream
+                yield Input(stream, file.size, file.sha256)
+                self._current = None
+            self._done += file.size
+
+    def guess(self, records: int) -> int | None:
+        """How many records there will be, as so many of the bytes held those so far; None while that says nothing."""
+        try:
+            done = self._done + (self._current.tell() if self._current else 0)
+        except ValueError:  # closed by the thread that reads it
+            return None
+        return max(records, records * self._size // done) if done else None
 
 
 def _judged(acquisition: Acquisition) -> Acquisition:

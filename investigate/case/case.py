@@ -9,22 +9,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from filelock import FileLock, Timeout
-
 from investigate import config
-from investigate.case import auditing, finding, people, questions, reading, remarks, reporting, subject, touching
 from investigate.case import coverage as coverages
-from investigate.case.acquisition import Acquisition, Fetched, acquire
 from investigate.case.coverage import Coverage
 from investigate.case.layout import Layout, resolve
-from investigate.errors import CaseError, QueryRefused
+from investigate.case.methods import Later
+from investigate.errors import CaseError, QueryRefused, UsageError
 from investigate.events import UNKNOWN, Window, parse_time
-from investigate.evidence import EvidenceStore, Ledger, VerifyReport, verify
 from investigate.journal import Journal
-from investigate.normalise import profile as profiles
-from investigate.normalise.containers import Limits
-from investigate.sources import files
-from investigate.sources.received import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,14 +24,24 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+    from investigate.case import auditing, finding, people, questions, reading, remarks, reporting, subject, touching
+    from investigate.case.acquisition import Acquisition
     from investigate.case.desks import CodeRabbit, DevRev
     from investigate.events import TimeLike
+    from investigate.evidence import EvidenceStore, Ledger, VerifyReport
     from investigate.lake.lake import Lake
+    from investigate.normalise.containers import Limits
     from investigate.sources.received import Progress
     from investigate.trace.pivot import Addresses
     from investigate.widgets import Widgets
+else:
+    auditing, finding, people, questions, reading, remarks, reporting, subject, touching = map(
+        Later,
+        ("auditing", "finding", "people", "questions", "reading", "remarks", "reporting", "subject", "touching"),
+    )
 
 _LOCK_TIMEOUT: Final = 600
+_MOST_JOBS: Final = 4
 _KEEP_PARTIAL: Final = timedelta(days=2)
 _DEFAULT_SPAN: Final = timedelta(days=30)
 
@@ -59,11 +61,23 @@ class Case:
         self.layout = Layout(resolve(path))
         self.layout.make()
         self.config = config.load(self.layout.toml)
-        self.evidence = EvidenceStore(self.layout.evidence)
-        self.ledger = Ledger(self.layout.ledger)
         self.journal = Journal(self.layout.journal)
         self.mails: dict[int, list[tuple[str, str, str, str]]] = {}
         self.addresses: dict[int, Addresses] = {}
+
+    @cached_property
+    def evidence(self) -> EvidenceStore:
+        """The files as they were received."""
+        from investigate.evidence import EvidenceStore  # noqa: PLC0415 - a question reads none
+
+        return EvidenceStore(self.layout.evidence)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was received when."""
+        from investigate.evidence import Ledger  # noqa: PLC0415 - see `evidence`
+
+        return Ledger(self.layout.ledger)
 
     @cached_property
     def devrev(self) -> DevRev:
@@ -92,8 +106,31 @@ class Case:
     @property
     def limits(self) -> Limits:
         """The bounds on what a file may expand to and on how long a record may be."""
+        from investigate.normalise.containers import Limits  # noqa: PLC0415 - see `evidence`
+
         bounds = self.config.ingest
         return Limits(max_expanded=bounds.max_expanded, max_ratio=bounds.max_ratio, max_record=bounds.max_record)
+
+    def bound(self, memory: int | None = None, jobs: int | None = None) -> None:
+        """Set for this process what the case's settings say of reading logs; before anything is read.
+
+        Args:
+            memory: in bytes, at least 64 MiB; None leaves it.
+            jobs: threads that make events of records; None leaves it.
+
+        Raises:
+            UsageError: it is too little memory.
+        """
+        if memory is not None and memory < config.LEAST_MEMORY:
+            least = f"{config.LEAST_MEMORY // 2**20} MiB"
+            raise UsageError(f"{memory:,} bytes of memory are too few.", f"Give at least {least}.")
+        given = {name: value for name, value in (("memory", memory), ("jobs", jobs)) if value is not None}
+        self.config = self.config.model_copy(update={"ingest": self.config.ingest.model_copy(update=given)})
+
+    @property
+    def jobs(self) -> int:
+        """How many threads make events of records."""
+        return self.config.ingest.jobs or min(_MOST_JOBS, os.cpu_count() or 1)
 
     @cached_property
     def lake(self) -> Lake:
@@ -120,7 +157,7 @@ class Case:
         profile: str,
         *,
         covers: tuple[TimeLike, TimeLike] | None = None,
-        progress: Progress = silent,
+        progress: Progress | None = None,
     ) -> Acquisition:
         """Take in audit logs that are files already.
 
@@ -136,18 +173,24 @@ class Case:
             UsageError: nothing is there.
             ContainerError: none of the files is a log; they are kept as evidence all the same.
         """
+        from investigate.case.acquisition import Fetched, acquire  # noqa: PLC0415 - see `evidence`
+        from investigate.normalise import profile as profiles  # noqa: PLC0415
+        from investigate.sources import files  # noqa: PLC0415
+        from investigate.sources.received import silent  # noqa: PLC0415
+
+        told = progress or silent
         named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         profiles.load(profile, self.config.profiles)
         declared = Window.of(*covers) if covers else None
         others: list[str] = []
         found = files.expand([os.fspath(path) for path in named], passed_over=others)
-        received = files.keep(found, self.evidence, progress)
+        received = files.keep(found, self.evidence, told)
         if others:
             said = f"{len(others)} files are no logs by their names and were passed over: {', '.join(others[:5])}"
             received = replace(received, warnings=(*received.warnings, f"{said}; name one to import it."))
         extra = {"declared": declared.as_json() if declared else None, "tenant": None}
         spec = {"files": [file.sha256 for file in received.files], **extra}
-        return acquire(self, "import", profile, spec, lambda: Fetched(received, declared, {}, extra), progress)
+        return acquire(self, "import", profile, spec, lambda: Fetched(received, declared, {}, extra), told)
 
     # Out
 
@@ -219,6 +262,8 @@ class Case:
             BadTime: a window that cannot be meant.
         """
         now = datetime.now(UTC)
+        if start is not None and end is not None:
+            return Window.of(start, end, now=now)
         known = self.journal.span() or Window(now - _DEFAULT_SPAN, now)
         first = known.start if start is None else parse_time(start, now=now)
         return Window(first, max(first, known.end) if end is None else parse_time(end, now=now))
@@ -258,6 +303,8 @@ class Case:
         Args:
             progress: called with the bytes hashed so far and the bytes there are.
         """
+        from investigate.evidence import verify  # noqa: PLC0415 - see `evidence`
+
         return verify(self.evidence, self.ledger, self.journal.head(), progress=progress)
 
     # For the rooms of this package
@@ -269,6 +316,8 @@ class Case:
         Raises:
             CaseError: another process has held it for ten minutes.
         """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - asyncio, which a question needs not
+
         try:
             with FileLock(self.layout.lock, timeout=_LOCK_TIMEOUT, mode=0o600):
                 yield

@@ -35,7 +35,7 @@ def directory_of(case: Case, reading: Reading) -> Directory:
     Equal e-mail addresses are looked for where the case has several sources or tenants, once for each version.
     """
     said = _said(case.layout.identities)
-    if len({(one.source, one.tenant) for one in case.journal.intervals()}) < 2:  # noqa: PLR2004 - several
+    if len({(one.source, one.tenant) for one in reading.intervals}) < 2:  # noqa: PLR2004 - several
         return said
     if reading.version not in case.mails:
         case.mails[reading.version] = _mails(reading)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-__all__ = ["CELL", "amount", "cell", "html_table", "rich_table", "text_table", "visible"]
+__all__ = ["CELL", "amount", "cell", "html_table", "rich_table", "scrolled", "text_table", "visible"]
 
 CELL: Final = 400
 """The longest text a cell of a table for people shows."""
@@ -20,6 +20,13 @@ _SHOWN: Final = 50
 _LISTED: Final = 4
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
+_STYLE: Final = (
+    "<style>.investigate-still{overflow:auto;max-height:36em}"
+    ".investigate-still :is(th,td){text-align:left!important;white-space:nowrap;padding:.2em .6em!important}"
+    ".investigate-still .number{text-align:right!important}"
+    "@media print{.investigate-still{max-height:none}}</style>"
+)
+"""JupyterLab aligns what is in tables to the right, breaks ids at their hyphens and gives no key a way to scroll."""
 
 
 def cell(value: Any, limit: int = CELL) -> str:
@@ -73,14 +80,22 @@ def rich_table(frame: pl.DataFrame, *, title: str | None = None, most: int = _SH
 
 def html_table(frame: pl.DataFrame, below: list[str], *, most: int = _SHOWN) -> str:
     """A frame as a notebook shows it, every cell escaped, with lines of text below."""
-    head = "".join(f"<th>{html.escape(visible(name))}</th>" for name in frame.columns)
+    tags = [' class="number"' if frame[name].dtype.is_numeric() else "" for name in frame.columns]
+    head = "".join(f"<th{tag}>{html.escape(visible(name))}</th>" for tag, name in zip(tags, frame.columns, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell(value))}</td>" for value in row) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{tag}>{html.escape(cell(value))}</td>" for tag, value in zip(tags, row, strict=True))
+        + "</tr>"
         for row in frame.head(most).iter_rows()
     )
     more = [f"{most} of {frame.height:,} rows"] if frame.height > most else []
     notes = "".join(f"<div><code>{html.escape(visible(line))}</code></div>" for line in [*more, *below])
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+    return scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>") + notes
+
+
+def scrolled(table: str) -> str:
+    """A table's HTML as a notebook shows it: in a box of its own that the keyboard reaches, and whole in print."""
+    return f'{_STYLE}<div class="investigate-still" role="region" aria-label="Table" tabindex="0">{table}</div>'
 
 
 def text_table(frame: pl.DataFrame, below: list[str], width: int = 160) -> str:

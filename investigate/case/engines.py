@@ -113,7 +113,8 @@ class _DuckDB:
         return nw.from_native(connection.query("FROM touches"))
 
     def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
-        return self._lake.look_up.rows(order, values, window, self._version)
+        found = self._lake.look_up.rows(order, values, window, self._version)
+        return None if found is None else (found, self._lake.look_up.query(order))
 
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:
         from investigate.lake.sql import interruptible  # noqa: PLC0415 - imports duckdb
@@ -147,11 +148,8 @@ class _Polars:
         return None if found is None else nw.from_native(found)
 
     def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
-        lazy, most = self._lake.look_up.scan(order, values, window, self._version), self._lake.look_up.most
-        if lazy is None:
-            return None
-        found = lazy.head(most + 1).collect()
-        return (found, None) if found.height <= most else None
+        found = self._lake.look_up.rows(order, values, window, self._version)
+        return None if found is None else (found, None)
 
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:
         import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost

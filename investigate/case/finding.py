@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from investigate.case.reading import Reading, coverage, listed
+from investigate.case.reading import Reading, listed
 from investigate.errors import UsageError
 from investigate.trace.scope import Scope
 from investigate.trace.shape import tidy
@@ -72,7 +72,7 @@ def pivot(
             (found,) = reading.collect(trace.pivot(reading.events, scope, wanted))
         frame = trace.pivot_rows(found, reading.directory())
         near = reading.near([wanted], NEAR, scope) if frame.is_empty() else ()
-        return reading.answer(frame, coverage(case, scope.window), scope.window, suggestions=near)
+        return reading.answer(frame, reading.coverage(scope.window), scope.window, suggestions=near)
 
 
 def _address(reading: Reading, scope: Scope, wanted: str, inside: Sequence[str]) -> pl.DataFrame:
@@ -130,7 +130,7 @@ def search(
         notes = ["a scan: every raw record of the window was read; rejected records were not"]
         if found.height > most:
             notes.append(f"cut after the first {most:,} events")
-        return reading.answer(found.head(most), coverage(case, scope.window), scope.window, notes=tuple(notes))
+        return reading.answer(found.head(most), reading.coverage(scope.window), scope.window, notes=tuple(notes))
 
 
 def blast_radius(
@@ -198,7 +198,7 @@ def blast_radius(
             for kind, value in [node[:2]]
         )
         frame = radius.edge_rows(reach, proven, proofs)
-        return reading.answer(frame, coverage(case, scope.window), scope.window, **more)
+        return reading.answer(frame, reading.coverage(scope.window), scope.window, **more)
 
 
 def _prove(reading: Reading, scope: Scope, reach: Reach, depth: int, most: int) -> pl.DataFrame:

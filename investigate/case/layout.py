@@ -32,6 +32,7 @@ tenant = "default"             # what this organisation is called in the lake
 
 [ingest]
 memory = 536870912             # bytes
+jobs = 2                       # threads; one for each processor, four at most, where it is left out
 
 [lake]
 uri = "s3://bucket/prefix"     # where the lake lies, if not in the case; login as boto3 has it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from investigate.case.directory import accept
-from investigate.case.reading import Reading, coverage
+from investigate.case.reading import Reading
 from investigate.errors import UsageError
 from investigate.trace.identities import apart, identity_rows
 from investigate.trace.people import known_actors, suggest
@@ -64,7 +64,7 @@ def identities(
         directory = reading.directory()
         people, machines = apart(identity_rows(found, directory))
         tables = {"machines": machines, "suggestions": _frame(suggest(found.iter_rows(named=True), directory))}
-        return reading.answer(people, coverage(case, scope.window), scope.window, tables=tables)
+        return reading.answer(people, reading.coverage(scope.window), scope.window, tables=tables)
 
 
 def accept_identity(case: Case, person: str, *actors: Key, author: str, evidence: str = "") -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from investigate.case.answer import Tables
-from investigate.case.reading import Reading, coverage, listed, partition, span
+from investigate.case.reading import Reading, listed, partition, span
 from investigate.errors import UsageError
 from investigate.events import ACTIVITIES, Window, iso, parse_time
 from investigate.trace import Scope
@@ -76,15 +76,15 @@ def activity(
         directory = reading.directory()
         scope = _of(window, names, directory)
         touches = reading.touches(scope)
-        rows, found = reading.collect(trace.did(touches), trace.means(touches))
-        frame = trace.activity_rows(rows, found, directory)
+        (found,) = reading.collect(trace.did(touches))
+        frame = trace.activity_rows(found, directory)
         again = partial(Reading, case, engine, reading.version)
         tables = {"sessions": partial(_sessions, again, scope, pause, directory)}
         if before:
             tables["first_seen"] = partial(_first_seen, again, scope, (window, before), directory)
         near = reading.near(names, WHO, scope) if frame.is_empty() else ()
         windows = [window, before] if before else [window]
-        return reading.answer(frame, coverage(case, *windows), window, suggestions=near, tables=Tables(tables))
+        return reading.answer(frame, reading.coverage(*windows), window, suggestions=near, tables=Tables(tables))
 
 
 def timeline(
@@ -146,7 +146,7 @@ def timeline(
         if found.height > most:
             until = shown["time"][-1]
             notes.append(f"cut after the first {most:,} events, at {iso(until)}; ask again from there, or for more")
-        known = coverage(case, window, question={"operation_types": list(kinds)} if kinds else {})
+        known = reading.coverage(window, question={"operation_types": list(kinds)} if kinds else {})
         frame = trace.with_gaps(shown, _holes(known, until), directory)
         near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
         return reading.answer(frame, known, window, suggestions=near, notes=tuple(notes))
@@ -198,7 +198,7 @@ def compare(
         frame = trace.changes(found, directory, asked, before, factor)
         note = f"held against {before}; changed means {factor:g} times as many events a day, or as few"
         near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
-        return reading.answer(frame, coverage(case, asked, before), asked, suggestions=near, notes=(note,))
+        return reading.answer(frame, reading.coverage(asked, before), asked, suggestions=near, notes=(note,))
 
 
 def _somebody(actors: Iterable[str | Sequence[str]]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from investigate.case.directory import directory_of
 from investigate.case.engines import opened, parse
 from investigate.errors import UsageError
 from investigate.events import Window
+from investigate.journal.coverage import gaps
 from investigate.trace import near, pivot, rows
 from investigate.trace.scope import Scope
 from investigate.trace.shape import tidy
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from investigate.case.case import Case
     from investigate.events import TimeLike
+    from investigate.journal import Interval
     from investigate.trace.people import Directory
 
 BY: Final = {"resource": "touches", "actor": "touches_by_actor", "src_ip": "touches_by_src_ip"}
@@ -43,6 +45,8 @@ class Reading:
 
     Attributes:
         engine: its name alone: an address may hold a secret.
+        intervals: what was acquired or tried, as the journal had it before the version was fixed: so none of it is
+            newer than the events.
         version: the version they are of.
 
     Raises:
@@ -52,6 +56,7 @@ class Reading:
     def __init__(self, case: Case, engine: str, version: int | None = None) -> None:
         self.engine, _ = parse(engine)
         self.case, self._asked = case, engine
+        self.intervals = case.journal.intervals()
         self.version = _version(case, version)
         self._sql: str | None = None
 
@@ -169,6 +174,10 @@ class Reading:
             for name, rows in touched.items()
         }
 
+    def coverage(self, *windows: Window, question: dict[str, list[str]] | None = None) -> Coverage:
+        """What is known of the windows a question looked at; see `coverage`."""
+        return _coverage(self.intervals, windows, question)
+
     def answer(self, frame: pl.DataFrame, coverage: Coverage, window: Window, **more: Any) -> Answer:
         """An answer from this reading; its `sql` is the first query that gave it."""
         return Answer(frame, coverage, window, self.engine, self._sql, self.version, **more)
@@ -188,9 +197,16 @@ def partition(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def coverage(case: Case, *windows: Window, question: dict[str, list[str]] | None = None) -> Coverage:
     """What is known of the windows a question looked at; the first is the one it is about."""
-    known = sorted(dict.fromkeys((one.source, one.tenant) for one in case.journal.intervals()))
-    gaps = [gap for window in windows for gap in case.journal.gaps(window, question_filter=question or {})]
-    return Coverage(windows[0], tuple(dict.fromkeys(gaps)), tuple(known))
+    return _coverage(case.journal.intervals(), windows, question)
+
+
+def _coverage(
+    intervals: Sequence[Interval], windows: Sequence[Window], question: dict[str, list[str]] | None
+) -> Coverage:
+    known = sorted({(one.source, one.tenant) for one in intervals})
+    due = {(one.source, one.tenant) for one in intervals if one.window.start < one.window.end}
+    found = [gap for window in windows for gap in gaps(window, intervals, due, question or {})]
+    return Coverage(windows[0], tuple(dict.fromkeys(found)), tuple(known))
 
 
 def span(case: Case, start: TimeLike | None, end: TimeLike | None) -> Window:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.case.directory import read_csv
-from investigate.case.reading import Reading, coverage, partition
+from investigate.case.reading import Reading, partition
 from investigate.errors import UsageError
 from investigate.events import ACTIVITIES, Window, iso
 from investigate.trace import touched as trace
@@ -121,7 +121,7 @@ def _ask(
             for name, seen in sorted(elsewhere.items())
         )
         more: dict[str, Any] = {"suggestions": near, "tables": tables, "notes": notes}
-        return reading.answer(ranked, coverage(case, scope.window, question=question), scope.window, **more)
+        return reading.answer(ranked, reading.coverage(scope.window, question=question), scope.window, **more)
 
 
 def _names(given: Iterable[Named]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from investigate.cli.acquired import show
-from investigate.cli.options import Session, To, command, group
+from investigate.cli.options import Jobs, Memory, Session, To, command, group
 from investigate.cli.progress import watching
 from investigate.errors import UsageError
 
@@ -38,6 +38,8 @@ def import_files(
     covers_to: Annotated[
         str | None, typer.Option(metavar="TIME", help="… up to this one, itself not included.")
     ] = None,
+    memory: Memory = None,
+    jobs: Jobs = None,
 ) -> int:
     """Take in audit logs that are files already; each is kept byte for byte.
 
@@ -45,7 +47,7 @@ def import_files(
 
     Example: investigate import 'logs/**/*.json.gz' --profile cloudtrail
     """
-    case = session.open()
+    case = session.open(memory, jobs)
     if profile is None:
         from investigate.case.inspection import profile_names  # noqa: PLC0415 - only for this message
 
@@ -67,6 +69,8 @@ def pull(
     action: Annotated[list[str] | None, typer.Option(help="Only this action, such as api_key_create; again.")] = None,
     resource_type: Annotated[list[str] | None, typer.Option(help="Only this type, such as api_key; again.")] = None,
     search: Annotated[str | None, typer.Option(help="Only actors with this in their name.")] = None,
+    memory: Memory = None,
+    jobs: Jobs = None,
 ) -> int:
     """Read every entry of a window, provably all of them, and keep the pages; --to is now when not given.
 
@@ -74,7 +78,7 @@ def pull(
 
     Example: investigate coderabbit pull --from 30d --action api_key_create --action api_key_delete
     """
-    case = session.open()
+    case = session.open(memory, jobs)
     with watching() as progress:
         acquisition = case.coderabbit.pull(
             start, end, actions=action or (), resource_types=resource_type or (), search=search, progress=progress

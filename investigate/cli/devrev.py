@@ -11,7 +11,7 @@ import typer
 
 from investigate.cli.acquired import show
 from investigate.cli.faults import hide
-from investigate.cli.options import Session, command, group
+from investigate.cli.options import Jobs, Memory, Session, command, group
 from investigate.cli.output import Result, emit, note, print_line, utc, warn
 from investigate.cli.progress import watching
 from investigate.errors import BadTime, InvestigateError, UsageError
@@ -187,6 +187,8 @@ def collect(
     request: Annotated[
         str | None, typer.Option(metavar="ID", help="The request it answers; found by the times in the log without.")
     ] = None,
+    memory: Memory = None,
+    jobs: Jobs = None,
 ) -> int:
     """Download an export, keep it, and put its events into the lake; a download cut off goes on where it stopped.
 
@@ -195,7 +197,7 @@ def collect(
 
     Example: investigate devrev collect -   (then paste the link, and press Enter)
     """
-    case = session.open()
+    case = session.open(memory, jobs)
     if link != _STDIN:
         note("A link in the arguments is seen in the list of processes and the shell's history; better: collect -")
     followed = _pasted() if link == _STDIN else link

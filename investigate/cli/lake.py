@@ -112,7 +112,7 @@ def rebuild_touches(session: Session) -> int:
     case = session.open()
     begun = time.monotonic()
     with watching() as progress, case.locked():
-        events = case.lake.touches.rebuild(lambda done, total: progress("sum up", done, total, "events"))
+        events = case.lake.rebuild_touches(lambda done, total: progress("sum up", done, total, "events"))
     rows = {name: sum(run.rows for run in runs.runs()) for name, runs in case.lake.orders.items()}
     found: dict[str, Any] = {
         "events": events,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -63,7 +64,16 @@ From = Annotated[
     typer.Option("--from", metavar="TIME", help="A date, a time with its zone, or a span back from now such as 7d."),
 ]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="The same; itself not included.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="What reading logs may use of memory, such as 512MiB; else as in case.toml."),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, help="Threads that read records; else one a processor, four at most."),
+]
 
+_SIZE: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)i?b?")
 _COMMON: Final[dict[str, tuple[Any, Any]]] = {
     "case": (CaseOption, None),
     "format": (FormatOption, None),
@@ -106,18 +116,25 @@ class Session:
             strict=self.strict or outer.strict,
         )
 
-    def open(self) -> Case:
+    def open(self, memory: str | None = None, jobs: int | None = None) -> Case:
         """The case, opened, or made where there is none.
 
+        Args:
+            memory: what reading logs may use, with its unit; None is as in `case.toml`.
+            jobs: how many threads read records; None likewise.
+
         Raises:
+            UsageError: the memory is no size, or too small.
             CaseError: the folder holds something else, or cannot be written.
             ConfigError: its `case.toml` holds something unusable.
         """
         from investigate.case import Case  # noqa: PLC0415 - a second of libraries that --help must not cost
         from investigate.case.inspection import is_case  # noqa: PLC0415
 
+        size = None if memory is None else _bytes(memory)
         existed = is_case(self.case)
         opened = Case(self.case)
+        opened.bound(size, jobs)
         if not existed:
             from investigate.cli.output import note  # noqa: PLC0415
 
@@ -127,6 +144,13 @@ class Session:
     def code(self, *, complete: bool) -> int:
         """The exit code of a command that is done."""
         return STRICT if self.strict and not complete else 0
+
+
+def _bytes(text: str) -> int:
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None:
+        raise UsageError(f"--memory {text!r} is no size.", "Write a number and its unit: 512MiB, or 2GiB.")
+    return int(float(found["number"]) * 1024 ** " kmgt".index(found["unit"] or " "))
 
 
 def command(app: typer.Typer, name: str | None = None, **settings: Any) -> Callable[[Callable[..., int]], Any]:

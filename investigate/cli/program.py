@@ -6,24 +6,11 @@ import contextlib
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from investigate.cli import (
-    asking,
-    audit,
-    collecting,
-    demo,
-    devrev,
-    doctor,
-    evidence,
-    lab,
-    lake,
-    questions,
-    sandbox,
-)
-from investigate.cli import report as reports
 from investigate.cli.faults import USAGE, report, say
 from investigate.cli.options import (
     CaseOption,
@@ -43,6 +30,22 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 128 + signal.SIGINT
 _NAME: Final = "investigate"
 _SEEK_HELP: Final = "See: investigate --help"
+MODULES: Final = {
+    "demo": ("demo",),
+    "sandbox": ("sandbox",),
+    "lab": ("lab",),
+    "devrev": ("devrev",),
+    "collecting": ("coderabbit", "import"),
+    "asking": ("who-touched", "coverage", "sql"),
+    "questions": ("activity", "pivot", "search", "blast-radius", "timeline", "identities", "compare"),
+    "audit": ("audit",),
+    "report": ("report", "bundle"),
+    "evidence": ("evidence",),
+    "lake": ("lake",),
+    "doctor": ("doctor",),
+}
+"""Module to the commands it adds, in the order in which `--help` shows them."""
+_TAKE_A_VALUE: Final = frozenset({"--case", "--format", "--out"})
 
 
 def _version(wanted: bool) -> None:
@@ -57,8 +60,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def application() -> typer.Typer:
-    """The program with all its commands."""
+def application(command: str | None = None) -> typer.Typer:
+    """The program with all its commands, or with those of one module: typer takes its time for each.
+
+    Args:
+        command: that is asked for; None, or one that is none, is all of them.
+    """
     app = typer.Typer(
         name=_NAME, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode="rich"
     )
@@ -83,9 +90,23 @@ def application() -> typer.Typer:
         """
         remember(context, Session(case=case, format=format, out=out, debug=debug, strict=strict))
 
-    for module in (demo, sandbox, lab, devrev, collecting, asking, questions, audit, reports, evidence, lake, doctor):
-        module.register(app)
+    wanted = [module for module, commands in MODULES.items() if command in commands]
+    for module in wanted or MODULES:
+        import_module(f"investigate.cli.{module}").register(app)
     return app
+
+
+def asked(arguments: Sequence[str]) -> str | None:
+    """The command that some arguments ask for: the first that is no option nor an option's value; None for `--help`."""
+    rest = iter(arguments)
+    for one in rest:
+        if not one.startswith("-"):
+            return one
+        if one == "--help":
+            return None
+        if one in _TAKE_A_VALUE:
+            next(rest, None)
+    return None
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +119,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     stopped = _Signals()
     try:
         with stopped.watched():
-            result = application()(given, prog_name=_NAME, standalone_mode=False)
+            result = application(asked(given))(given, prog_name=_NAME, standalone_mode=False)
             sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort, _Terminated):
         return _interrupted(stopped.number)

@@ -49,7 +49,14 @@ def watching() -> Iterator[Any]:
         yield _silent
         return
     from rich.console import Console  # noqa: PLC0415 - only where bars are shown
-    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text  # noqa: PLC0415
 
     class Amount(ProgressColumn):
@@ -61,6 +68,12 @@ def watching() -> Iterator[Any]:
             speed = f", {amount(task.speed, unit)}/s" if task.speed else ""
             return Text(f"{amount(task.completed, unit)}{of}{speed}")
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), Amount())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        Amount(),
+        TimeRemainingColumn(compact=True),
+    )
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as display:
         yield Bars(display)

@@ -61,6 +61,11 @@ def unwritable(path: Path, error: OSError) -> EvidenceError:
             f"No space is left to write {path.name}.",
             f"Free space on the disk of {path.parent} and run the command again: nothing recorded is lost.",
         )
+    if error.errno == errno.EROFS:
+        return EvidenceError(
+            f"{path.name} cannot be written: the case lies on a read-only medium.",
+            "Copy the case to a folder of your own (cp -r), and name that with --case.",
+        )
     return EvidenceError(
         f"{path.name} could not be written: {error.strerror or error}.",
         f"Check that {path.parent} can be written, then run the command again.",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS: Final = 30
+_ROOM: Final = 64 * 1024
+"""Bytes: more than the index of the write-ahead log, in which processes find each other's changes, grows by at once."""
 
 MIGRATIONS: Final = (
     """
@@ -227,7 +229,7 @@ class Database:
 
     def _error(self, error: sqlite3.Error) -> CaseError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._is_full()):
             return CaseError(
                 f"No space is left to write {self.path.name}.",
                 f"Free space on the disk of {self.path.parent} and run the command again: nothing recorded is lost.",
@@ -244,6 +246,15 @@ class Database:
         if code == sqlite3.SQLITE_CANTOPEN:
             return CaseError(f"There is no {self.path.name} in {self.path.parent}.", "Name the folder of a case.")
         return CaseError(f"{self.path.name}: {error}.", f"Check that {self.path.parent} can be written.")
+
+    def _is_full(self) -> bool:
+        """Whether the disk has no room for what SQLite keeps beside the file: it calls that an error of the disk."""
+        import shutil  # noqa: PLC0415 - only where something went wrong
+
+        try:
+            return shutil.disk_usage(self.path.parent).free < _ROOM
+        except OSError:
+            return False
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -162,9 +162,10 @@ class Journal:
         Raises:
             CaseError: a living process runs it, or its evidence is recorded already.
         """
-        with self._database.write() as connection:
+        with self._leases.guarded(id), self._database.write() as connection:
             if statements.find_acquisition(connection, id):
                 statements.insist_state(connection, id, "running", "failed")
+            self._leases.sweep(row["id"] for row in connection.execute("SELECT id FROM acquisition"))
             self._lease(id)
             connection.execute(
                 "INSERT INTO acquisition (id, key, kind, source, state, started_at, spec)"
@@ -239,9 +240,8 @@ class Journal:
                 " received = ?, stored = ?, duplicate = ?, rejected = ?, lake_version = ?, start_us = ?, end_us = ?,"
                 " note = ? WHERE id = ?",
                 (
-                    to_us(now or datetime.now(UTC)),
-                    *(counts.records, counts.received, counts.stored, counts.duplicate, counts.rejected),
-                    *(lake_version, *to_ends(window), note, id),
+                    *(to_us(now or datetime.now(UTC)), counts.records, counts.received, counts.stored),
+                    *(counts.duplicate, counts.rejected, lake_version, *to_ends(window), note, id),
                 ),
             )
             statements.write_coverage(connection, id, intervals)
@@ -292,7 +292,7 @@ class Journal:
         Raises:
             CaseError: it is in another state, or a living process runs it.
         """
-        with self._database.write() as connection:
+        with self._leases.guarded(id), self._database.write() as connection:
             statements.insist_state(connection, id, "running", "recorded")
             self._lease(id)
             return self._row(statements.read_acquisition(connection, id))

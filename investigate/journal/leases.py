@@ -11,9 +11,12 @@ import contextlib
 import hashlib
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock, Timeout
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from filelock import FileLock
 
 _PATIENCE: Final = 0.25
 """Seconds; longer than another process needs to see whether a lease is held."""
@@ -32,6 +35,8 @@ class Leases:
 
     def take(self, acquisition: str) -> bool:
         """Hold the lease of `acquisition` until it is dropped or the process ends; False when another holds it."""
+        from filelock import Timeout  # noqa: PLC0415 - asyncio with it, which a question needs not
+
         if acquisition in self._held:
             return True
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -42,6 +47,17 @@ class Leases:
             return False
         self._held[acquisition] = lock
         return True
+
+    @contextlib.contextmanager
+    def guarded(self, acquisition: str) -> Iterator[None]:
+        """Where what follows fails, give back the lease of `acquisition` if it was taken meanwhile: nobody else can."""
+        before = acquisition in self._held
+        try:
+            yield
+        except BaseException:
+            if not before:
+                self.drop(acquisition)
+            raise
 
     def drop(self, acquisition: str) -> None:
         """Give the lease of `acquisition` back, if it is held here."""
@@ -57,8 +73,27 @@ class Leases:
         """Hold the lease of `acquisition` if the process that held it was killed; whether that is so."""
         return self._path(acquisition).exists() and self.take(acquisition)
 
+    def sweep(self, acquisitions: Iterable[str]) -> None:
+        """Remove what a process left that was killed between taking a lease and saying what for.
+
+        Args:
+            acquisitions: all there are; nobody may begin one meanwhile.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - see `take`
+
+        own = {Path(lock.lock_file) for lock in (*self._held.values(), *_retired)}
+        if not (left := set(self._folder.glob("*.lock")) - own):
+            return
+        for path in left - {self._path(one) for one in acquisitions}:
+            lock = FileLock(path, thread_local=False, mode=0o600)
+            with contextlib.suppress(Timeout):
+                lock.acquire(blocking=False)
+                _remove(lock)
+
     def is_alive(self, acquisition: str) -> bool:
         """Whether any process, this one included, holds the lease of `acquisition`."""
+        from filelock import Timeout  # noqa: PLC0415 - see `take`
+
         if acquisition in self._held:
             return True
         if not self._path(acquisition).exists():
@@ -78,6 +113,8 @@ class Leases:
         return self._folder / f"{hashlib.sha256(acquisition.encode()).hexdigest()[:32]}.lock"
 
     def _lock(self, acquisition: str) -> FileLock:
+        from filelock import FileLock  # noqa: PLC0415 - see `take`
+
         return FileLock(self._path(acquisition), thread_local=False, mode=0o600)
 
 

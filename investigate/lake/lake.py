@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
 from investigate.errors import LakeError, first_line
 from investigate.events import event_schema, reject_schema
-from investigate.lake import sql
 from investigate.lake.runs import Runs, summed_up
 from investigate.lake.storage import storage_of
 from investigate.lake.table import Change, Table
 from investigate.lake.touches import ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
 
+    import duckdb
     import polars as pl
 
     from investigate.lake.compaction import Compacted, Group
@@ -67,8 +65,8 @@ class Lake:
     def __init__(self, root: Path, memory: int = 512 * 2**20, uri: str | None = None) -> None:
         self.root, self._memory = root.absolute(), memory
         storage = storage_of(self.root, uri)
-        self.events = Table(storage.below("events"), event_schema(), ("time", "source", "event_uid"), "date")
-        self.rejects = Table(storage.below("rejects"), reject_schema(), ("evidence", "evidence_record"))
+        self.events = Table(storage.below("events"), event_schema, ("time", "source", "event_uid"), "date")
+        self.rejects = Table(storage.below("rejects"), reject_schema, ("evidence", "evidence_record"))
         self.orders = {
             order.name: Runs(order, Table(storage.below(order.name), order.schema, order.sort)) for order in ORDERS
         }
@@ -98,13 +96,15 @@ class Lake:
         Raises:
             LakeError: the engine or the disk failed; nothing of the acquisition is in the lake then.
         """
-        from investigate.lake.scratch import Scratch  # noqa: PLC0415 - pyarrow's writers, which a reader needs not
+        import duckdb  # noqa: PLC0415 - a look-up needs neither this
+
+        from investigate.lake.scratch import Scratch  # noqa: PLC0415 - nor pyarrow's writers
         from investigate.lake.staging import Staging  # noqa: PLC0415
 
         try:
             with ExitStack() as stack:
                 scratch = stack.enter_context(Scratch(self._scratch(acquisition), self._memory // 2, self._tables()))
-                yield stack.enter_context(Staging(scratch, self.events, self.rejects))
+                yield stack.enter_context(Staging(scratch, self.events, self.rejects, self._memory))
         except (duckdb.Error, OSError) as error:
             reason = first_line(error)
             raise LakeError(
@@ -134,7 +134,8 @@ class Lake:
             records: how many of the vendor's records it has.
         """
         if (earlier := self.committed(acquisition)) is not None:
-            return earlier
+            # What was killed between the two commits is made up for here, not at the next acquisition.
+            return replace(earlier, note=self._sum_up())
         if staging.rejects and self.rejects.committed(acquisition) is None:
             self.rejects.transact(
                 acquisition,
@@ -163,12 +164,28 @@ class Lake:
         try:
             self.touches.catch_up()
         except LakeError as error:
-            reason = error.message
-        except (duckdb.Error, OSError) as error:
-            reason = first_line(error)
-        else:
-            return ""
-        return f"The events are stored, but not summed up yet ({reason}); lake rebuild-touches does it again."
+            return f"The events are stored, but not summed up yet. {error.message} {error.hint}".rstrip()
+        return ""
+
+    def rebuild_touches(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Sum all events up anew; how many there are.
+
+        Args:
+            progress: called with the events summed up so far and those there are.
+
+        Raises:
+            LakeError: it cannot be written, or other writers are at it.
+        """
+        self._clear_left()
+        return self.touches.rebuild(progress)
+
+    def _clear_left(self) -> None:
+        """Remove what writers left that were killed while they put the lake in order."""
+        from investigate.lake import compaction, rollup  # noqa: PLC0415 - see `stage`
+
+        for writer in self.staged():
+            if writer.startswith((compaction.NAME, rollup.NAME)):
+                self.discard(writer)
 
     def compact(self, target: int | None = None) -> Compacted:
         """Make the small files of each day few, and likewise those of the rejects.
@@ -183,9 +200,7 @@ class Lake:
         """
         from investigate.lake import compaction  # noqa: PLC0415 - see `stage`
 
-        for writer in self.staged():
-            if writer.startswith(compaction.NAME):
-                self.discard(writer)
+        self._clear_left()
         self._sum_up()  # while the files that were not summed up yet can be told from those that were
         before, size = self.events.details(), target or compaction.TARGET
         merged = 0
@@ -224,7 +239,9 @@ class Lake:
 
     def _tidy(self) -> None:
         """Merge what has become too many files of one size in a day, so that late pieces do not make reads slow."""
-        from investigate.lake.compaction import too_many  # noqa: PLC0415 - see `stage`
+        import duckdb  # noqa: PLC0415 - see `stage`
+
+        from investigate.lake.compaction import too_many  # noqa: PLC0415
 
         # The acquisition is committed; what fails here is done again after the next one, or by `compact`.
         with suppress(LakeError, duckdb.Error, OSError):
@@ -232,7 +249,9 @@ class Lake:
                 self._sum_up()
 
     def _merge(self, table: Table, groups: Sequence[Group], target: int | None) -> int:
-        from investigate.lake.compaction import TARGET, Compactor  # noqa: PLC0415 - see `stage`
+        import duckdb  # noqa: PLC0415 - see `stage`
+
+        from investigate.lake.compaction import TARGET, Compactor  # noqa: PLC0415
 
         if not groups:
             return 0
@@ -260,6 +279,8 @@ class Lake:
         Args:
             version: of the events, the newest where None.
         """
+        from investigate.lake import sql  # noqa: PLC0415 - DuckDB, which a look-up does without
+
         views = {
             "events": (self.events, self.events.snapshot(version)),
             "rejects": (self.rejects, self.rejects.snapshot()),

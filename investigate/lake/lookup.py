@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
-from investigate.lake import sql
+from investigate.errors import LakeError, first_line
+from investigate.lake.runs import midnight
 from investigate.lake.table import Snapshot
-from investigate.lake.touches import BY_RESOURCE, BY_SRC_IP, COLUMNS, read
+from investigate.lake.touches import BY_SRC_IP, COLUMNS, nothing, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 _ROW: Final = 512
 """Bytes a row is reckoned to take in memory."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LookUp:
-    """Look-ups by DuckDB, on one connection that stays open: most of a short question's time would be opening it.
+    """Look-ups by Polars, whatever the engine: it has the few rows of a value before DuckDB has opened the files.
 
     Args:
         orders: the runs of each order, by name.
@@ -32,16 +34,14 @@ class LookUp:
 
     def __init__(self, orders: Mapping[str, Runs], memory: int) -> None:
         self._orders, self._memory = orders, memory
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._lock = threading.Lock()
 
     @property
     def most(self) -> int:
         """So many rows a look-up brings at most."""
         return max(self._memory // _ROW, 1)
 
-    def rows(self, order: str, values: Sequence[str], window: Window, version: int) -> tuple[pl.DataFrame, str] | None:
-        """The touches of some values in a window, and the query that found them.
+    def rows(self, order: str, values: Sequence[str], window: Window, version: int) -> pl.DataFrame | None:
+        """The touches of some values in a window.
 
         Args:
             order: its name; the values are of its leading column.
@@ -50,26 +50,35 @@ class LookUp:
             version: of the events.
 
         Returns:
-            None where there are more than `most` rows, or where another version of the events is summed up.
+            The columns of `touches`. None where there are more than `most` rows, or where another version of the
+            events is summed up.
 
         Raises:
             LakeError: the files cannot be read.
         """
-        runs = self._orders[order]
-        # By an equality DuckDB passes over the row groups that cannot hold the value.
-        wanted = "= $values[1]" if len(values) == 1 else "IN (SELECT unnest($values))"
-        query = f"""
-            SELECT {read(runs.order)} FROM found
-            WHERE {runs.order.lead} {wanted} AND first < $end AND {runs.order.last} >= $start LIMIT {self.most + 1}"""
-        bound = {"values": list(values), "start": window.start, "end": window.end}
-        files = runs.files(values, window, version)
-        if files is None:
+        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+        lazy = self.scan(order, values, window, version)
+        if lazy is None:
             return None
-        found = self._ask(runs, files, query, bound)
-        return (found, query) if found.height <= self.most else None
+        try:
+            found = lazy.head(self.most + 1).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeError(f"The lake could not be read: {first_line(error)}", "See: investigate lake info") from error
+        return found if found.height <= self.most else None
+
+    def query(self, order: str) -> str:
+        """What `rows` finds, in DuckDB's SQL over an order's table; its arguments: `$values`, `$start` and `$end`."""
+        own = self._orders[order].order
+        return (
+            f"SELECT {read(own)} FROM {own.name} "
+            f"WHERE {own.lead} IN (SELECT unnest($values)) AND first < $end AND {own.last} >= $start"
+        )
 
     def connect(self, order: str, version: int) -> duckdb.DuckDBPyConnection | None:
         """A locked connection with the view `touches`: all rows of an order, as that keeps them; None as in `rows`."""
+        from investigate.lake import sql  # noqa: PLC0415 - DuckDB, which a look-up does without
+
         runs = self._orders[order]
         files = runs.files(version=version)
         if files is None:
@@ -79,7 +88,7 @@ class LookUp:
     def scan(
         self, order: str, values: Sequence[str] | None, window: Window | None, version: int
     ) -> pl.LazyFrame | None:
-        """The rows that `rows` finds, however many, as Polars reads them.
+        """The rows that `rows` finds, however many, to be collected.
 
         Args:
             order: see `rows`.
@@ -90,42 +99,39 @@ class LookUp:
         Returns:
             None where another version of the events is summed up.
         """
-        import polars as pl  # noqa: PLC0415 - half a second that other engines' users need not wait
+        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
         runs = self._orders[order]
         files = runs.files(values, window, version)
         if files is None:
             return None
         if not files:
-            return pl.DataFrame(pl.from_arrow(BY_RESOURCE.schema.empty_table())).lazy()
+            return nothing().lazy()
         lazy = pl.scan_parquet(files, glob=False, storage_options=runs.table.storage.options)
+        if values is not None:
+            # By an equality Polars passes over the row groups that cannot hold the value.
+            lead = pl.col(runs.order.lead)
+            lazy = lazy.filter(lead == values[0] if len(values) == 1 else lead.is_in(list(values)))
+        if window is not None:  # also by the day, of which all of a touch is: the files of some orders have no `last`
+            lazy = lazy.filter(
+                pl.col("first") < _moment(window.end), pl.col("first") >= _moment(midnight(window.start))
+            )
         told = {
             "date": pl.col("first").dt.date().alias("date"),
             "last": (pl.col("first") + pl.duration(microseconds=pl.col("span"))).alias("last"),
         }
         missing = [name for name in told if name not in runs.order.columns]
-        if values is not None:
-            lazy = lazy.filter(pl.col(runs.order.lead).is_in(list(values)))
         shown = lazy.with_columns(*(told[name] for name in missing)).select(list(COLUMNS))
-        if window is None:
-            return shown
-        return shown.filter(pl.col("first") < window.end, pl.col("last") >= window.start)
+        return shown if window is None else shown.filter(pl.col("last") >= _moment(window.start))
 
     def addresses(self, version: int) -> list[str] | None:
         """All distinct `src_ip`; None where another version of the events is summed up."""
-        runs = self._orders[BY_SRC_IP.name]
-        files = runs.files(version=version)
-        if files is None:
-            return None
-        query = "SELECT DISTINCT src_ip FROM found WHERE src_ip IS NOT NULL"
-        return self._ask(runs, files, query, {})["src_ip"].to_list()
+        lazy = self.scan(BY_SRC_IP.name, None, None, version)
+        return None if lazy is None else lazy.select("src_ip").unique().collect()["src_ip"].drop_nulls().to_list()
 
-    def _ask(self, runs: Runs, files: Sequence[str], query: str, bound: dict[str, Any]) -> pl.DataFrame:
-        with self._lock:
-            if self._connection is None:
-                folders = [folder for own in self._orders.values() for folder in own.table.storage.local_folders]
-                self._connection = sql.connect({}, self._memory, folders)
-            connection = self._connection
-            sql.expose(connection, "found", runs.table, files)
-            found: pl.DataFrame = sql.interruptible([connection], lambda: connection.sql(query, params=bound).pl())
-            return found
+
+def _moment(at: datetime) -> pl.Expr:
+    """A time as Polars has it, without the third of a millisecond that its literals of an aware one take."""
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    return pl.lit((at - _EPOCH) // timedelta(microseconds=1), pl.Int64).cast(pl.Datetime("us", "UTC"))

@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from investigate.errors import LakeError
+import duckdb
+
+from investigate.errors import LakeError, first_line
 from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch
 from investigate.lake.sql import expose
 from investigate.lake.staging import cast
 from investigate.lake.table import Change
-from investigate.lake.touches import BY_RESOURCE, COLUMNS, ORDERS, kept, of_events, summed
+from investigate.lake.touches import BY_RESOURCE, COLUMNS, ORDERS, kept, of_events, summed, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import duckdb
     from deltalake.transaction import AddAction
 
     from investigate.lake.runs import Run, Runs
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from investigate.lake.touches import Order
 
 RUN: Final = 8_000_000
-"""Events of which one run is made at most: sorting them takes a bounded time and a bounded place on disk."""
-_FILE: Final = 2**19
+"""Rows a run may have, or a third of all there are where that is more: sorting one takes place on disk, and each of
+them its time in a look-up."""
+_FILE: Final = 2**17
 """Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
 _SMALL: Final = 200_000
 """Runs of at most so many rows are merged with a new one whose days they share, so that a key is in one row."""
@@ -43,6 +45,12 @@ _ALIKE: Final = 2
 _FEW: Final = 3
 """... and from so many of them on are merged with it: each row is written again once for four times as many."""
 _TRIES: Final = 3
+_FEW_TEXTS: Final = 50_000
+"""A column of text with no more values than these is summed up as numbers."""
+
+
+NAME: Final = "touches-"
+"""What the name of a writer of ours begins with."""
 
 
 class _Overtaken(Exception):
@@ -56,6 +64,7 @@ class _Plan:
     Attributes:
         identity: of the commits.
         version: of the events.
+        most: rows a run may have.
         parts: files of the events, of which each part becomes a run.
         runs: those that stay.
         seen: the version of each order's table.
@@ -63,6 +72,7 @@ class _Plan:
 
     identity: str
     version: int
+    most: int
     parts: Sequence[Sequence[str]]
     runs: Sequence[Run]
     seen: Mapping[str, int]
@@ -142,12 +152,23 @@ class Rollup:
     def _plan(self, snapshot: Snapshot, fresh: Sequence[str] | None) -> _Plan:
         base = self.orders[BY_RESOURCE.name]
         runs = [] if fresh is None else base.runs()
-        parts = _parts(sorted(snapshot.names if fresh is None else fresh), self._events.counts())
+        counts = self._events.counts()
+        most = max(RUN, -(-sum(counts.values()) // _FEW))
+        parts = _parts(sorted(snapshot.names if fresh is None else fresh), counts, most)
         seen = {name: own.table.snapshot().version for name, own in self.orders.items()}
-        identity = f"touches-{snapshot.version}-{seen[BY_RESOURCE.name] + 1}"
-        return _Plan(identity, snapshot.version, parts, runs, seen)
+        identity = f"{NAME}{snapshot.version}-{seen[BY_RESOURCE.name] + 1}"
+        return _Plan(identity, snapshot.version, most, parts, runs, seen)
 
     def _sum(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
+        try:
+            return self._written(plan, progress)
+        except (duckdb.Error, OSError) as error:
+            raise LakeError(
+                f"The events could not be summed up: {first_line(error)}",
+                "Free some space if the disk is full, then: investigate lake rebuild-touches",
+            ) from error
+
+    def _written(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
         """Write the runs of a plan, and commit them to every order, `touches` last."""
         counts = self._events.counts()
         sizes = [sum(counts.get(name, 0) for name in part) for part in plan.parts]
@@ -156,7 +177,7 @@ class Rollup:
         token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
         with Scratch(self._scratch(plan.identity), self._memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
-                merged = _merged(list(stay.values()), sizes[number], _days(part))
+                merged = _merged(list(stay.values()), sizes[number], _days(part), plan.most)
                 stay = {name: run for name, run in stay.items() if run not in merged}
                 with closing(scratch.engine(f"rows-{number}.duckdb")) as connection:
                     self._gather(connection, part, merged)
@@ -176,11 +197,13 @@ class Rollup:
         """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it."""
         base = self.orders[BY_RESOURCE.name]
         expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in part])
-        query = of_events("fresh")
         if merged:
-            files = base.files_of({run.name for run in merged})
-            expose(connection, "earlier", base.table, files)
-            query = summed([f"({query})", f"(SELECT {', '.join(COLUMNS)} FROM earlier)"])
+            expose(connection, "earlier", base.table, base.files_of({run.name for run in merged}))
+        kinds = _kinds(connection, texts("fresh", "earlier" if merged else None))
+        query = of_events("fresh", kinds)
+        if merged:
+            earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)
+            query = summed([f"({query})", f"(SELECT {earlier} FROM earlier)"])
         connection.execute(f"CREATE TABLE rows AS {query}")
 
     def _write(
@@ -188,7 +211,7 @@ class Rollup:
     ) -> Iterator[AddAction]:
         table = self.orders[order.name].table
         rows = connection.sql(f"SELECT {kept(order)} FROM rows ORDER BY {', '.join(order.sort)}")
-        batches = cast(rows.to_arrow_reader(order.group), order.schema)
+        batches = cast(rows.to_arrow_reader(order.group), order.schema())
         for number, first in enumerate(batches):
             rest = itertools.islice(batches, _FILE // order.group - 1)
             yield scratch.put(table, f"{run}/{number:04}.parquet", itertools.chain([first], rest), {})
@@ -208,14 +231,26 @@ class Rollup:
             own.table.storage.remove(action.path for action in added)
 
 
-def _parts(names: Sequence[str], counts: Mapping[str, int]) -> list[list[str]]:
-    """Files in the order of their days, in groups of which a run is made each; a day is never in two."""
+def _kinds(connection: duckdb.DuckDBPyConnection, texts: Mapping[str, str]) -> dict[str, str]:
+    """For the columns with few values a type of these, in order: such are told apart and sorted as numbers are."""
+    kinds = {}
+    for name, query in texts.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE found AS SELECT text FROM ({query}) WHERE text IS NOT NULL")
+        ((count,),) = connection.execute("SELECT count(*) FROM found").fetchall()
+        if 0 < count <= _FEW_TEXTS:
+            kinds[name] = f"kind_of_{name}"
+            connection.execute(f"CREATE TYPE {kinds[name]} AS ENUM (SELECT text FROM found ORDER BY text)")
+    return kinds
+
+
+def _parts(names: Sequence[str], counts: Mapping[str, int], most: int) -> list[list[str]]:
+    """Files in the order of their days, in groups of so many rows at most, unless one day has more; none is in two."""
     parts: list[list[str]] = []
     size = 0
     for name in names:
         rows = counts.get(name, 0)
         same_day = bool(parts) and _day(parts[-1][-1]) == _day(name)
-        if not parts or (size + rows > RUN and not same_day):
+        if not parts or (size + rows > most and not same_day):
             parts.append([])
             size = 0
         parts[-1].append(name)
@@ -223,14 +258,17 @@ def _parts(names: Sequence[str], counts: Mapping[str, int]) -> list[list[str]]:
     return parts
 
 
-def _merged(runs: Sequence[Run], rows: int, days: tuple[date, date]) -> list[Run]:
-    """The runs that a new one of so many rows takes up: small ones that share its days, and those grown as many."""
+def _merged(runs: Sequence[Run], rows: int, days: tuple[date, date], most: int) -> list[Run]:
+    """The runs that a new one of so many rows takes up: small ones that share its days, and those grown as many.
+
+    Together they have so many rows at most.
+    """
     taken: list[Run] = []
 
     def take(group: Sequence[Run]) -> None:
         nonlocal rows
         for run in group:
-            if rows + run.rows <= RUN:
+            if rows + run.rows <= most:
                 taken.append(run)
                 rows += run.rows
 

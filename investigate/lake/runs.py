@@ -128,7 +128,7 @@ class Runs:
             self.table.storage.locate(file.name)
             for file in files
             if (values is None or file.may_hold(values))
-            and (window is None or (file.first < window.end and _midnight(window.start) <= file.last))
+            and (window is None or (file.first < window.end and midnight(window.start) <= file.last))
         ]
 
     def removal(self, snapshot: Snapshot, keep: Collection[str]) -> list[RemoveAction]:
@@ -181,5 +181,6 @@ def _files(table: Table, lead: str) -> tuple[_File, ...]:
     )
 
 
-def _midnight(moment: datetime) -> datetime:
+def midnight(moment: datetime) -> datetime:
+    """When the UTC day of a moment began."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -241,7 +241,10 @@ class Bucket:
         schema: pa.Schema,
         partition_by: str | None,
     ) -> None:
-        """By a pyarrow dataset: the engine itself stays without network. Its cursors do not see the view."""
+        """By a pyarrow dataset: the engine itself stays without network. Its cursors do not see the view.
+
+        Beneath it lies `objects_of_` and its name, which also has each row's `filename`.
+        """
         import pyarrow as pa  # noqa: PLC0415 - only where such a lake is read
         import pyarrow.dataset as ds  # noqa: PLC0415
 
@@ -252,6 +255,7 @@ class Bucket:
         columns = pa.schema([*(field for field in schema if field.name != partition_by)])
         if partition_by:
             columns = columns.append(schema.field(partition_by))
+        columns = columns.append(pa.field("filename", pa.string()))
         connection.register(f"objects_of_{view}", ds.FileSystemDataset(fragments, columns, form, system))
         names = ", ".join(schema.names)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {names} FROM objects_of_{view}")
@@ -289,17 +293,18 @@ class Bucket:
             raise LakeError(f"The lake's S3 store cannot be reached: {kind}.", "Check AWS_ENDPOINT_URL.") from None
 
 
-def _partition(address: str, partition_by: str | None) -> ds.Expression | None:
-    """What is true of all rows of a file, told from its path: its day, and so the bounds of its times."""
-    if partition_by is None:
-        return None
+def _partition(address: str, partition_by: str | None) -> ds.Expression:
+    """What is true of all rows of a file, told from its path: its name, its day, and so the bounds of its times."""
     import pyarrow as pa  # noqa: PLC0415 - see `expose`
     import pyarrow.dataset as ds  # noqa: PLC0415
 
+    named = ds.field("filename") == address
+    if partition_by is None:
+        return named
     day = date.fromisoformat(address.rsplit("/", 2)[-2].partition("=")[2])
     kind = pa.timestamp("us", "UTC")
     start = pa.scalar(datetime.combine(day, time()), pa.timestamp("us")).cast(kind)
-    said = (ds.field(partition_by) == pa.scalar(day)) & (ds.field("time") >= start)
+    said = named & (ds.field(partition_by) == pa.scalar(day)) & (ds.field("time") >= start)
     if day < date.max:
         end = pa.scalar(datetime.combine(day + timedelta(days=1), time()), pa.timestamp("us")).cast(kind)
         said &= ds.field("time") < end

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from deltalake.transaction import AddAction
 
     from investigate.lake.table import Table
@@ -98,6 +99,28 @@ class Scratch:
         """
         made = self.folder / "made.parquet"
         metadata = parquet.write(made, batches, table.file_schema)
+        return self.publish(table, name, made, metadata, partition, data_change=data_change)
+
+    def publish(
+        self,
+        table: Table,
+        name: str,
+        made: Path,
+        metadata: pq.FileMetaData,
+        partition: dict[str, str],
+        *,
+        data_change: bool = True,
+    ) -> AddAction:
+        """Put a finished file of this folder into a table's storage, where no snapshot has it yet.
+
+        Args:
+            table: which of this writer's.
+            name: of the file below the table's root; none that was ever used.
+            made: the file, which is taken away.
+            metadata: its footer.
+            partition: the partition's column to its value.
+            data_change: whether the rows are new to the table.
+        """
         self._note(table, name)
         stored = table.storage.publish(made, name)
         return parquet.add_action(stored, metadata, partition, data_change=data_change)

@@ -1,24 +1,37 @@
-"""Where an acquisition's events wait until all are there: deduplicated, sorted, committed together, or not at all."""
+"""Where an acquisition's events wait until all are there: sorted by day as they come, committed together or not at all.
+
+What may be there twice is looked for once, at the end, in the columns that tell one row from another: until then every
+row is taken for new, so that rows go from the reader to their file without a detour.
+"""
 
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from investigate.lake import parquet
-from investigate.lake.sql import expose, literal
+from investigate.lake.duplicates import Search
+from investigate.lake.sorting import Sorted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
-    import duckdb
     from deltalake.transaction import AddAction
 
     from investigate.lake.scratch import Scratch
+    from investigate.lake.sorting import Made
     from investigate.lake.table import Snapshot, Table
+
+_WAITING: Final = 4
+"""So large a part of the memory rows may take that wait to be sorted."""
 
 
 class Staging:
@@ -28,19 +41,19 @@ class Staging:
         scratch: the folder, named after the acquisition.
         events: the table the events are for.
         rejects: the table the rejects are for.
+        memory: what may be held of them, in bytes.
 
     Attributes:
         events: how many events were put in.
         rejects: how many rejects.
     """
 
-    def __init__(self, scratch: Scratch, events: Table, rejects: Table) -> None:
+    def __init__(self, scratch: Scratch, events: Table, rejects: Table, memory: int) -> None:
         self.acquisition = scratch.folder.name
-        self._connection = scratch.engine("staging.duckdb")
-        key = ("date", "source", "tenant", "event_uid")
-        self.new_events = Pile(scratch, self._connection, events, key, once=True)
+        key = ("source", "tenant", "event_uid")
+        self.new_events = Pile(scratch, "events", events, key, memory, once=True)
         # A record of several events may be rejected several times.
-        self.new_rejects = Pile(scratch, self._connection, rejects, ("evidence", "evidence_record"), once=False)
+        self.new_rejects = Pile(scratch, "rejects", rejects, ("evidence", "evidence_record"), memory, once=False)
         self.events = 0
         self.rejects = 0
 
@@ -50,16 +63,25 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        self.new_events.close()
+        self.new_rejects.close()
 
     def add(self, events: pa.Table, rejects: pa.Table) -> None:
         """Put some events and some rejects in."""
         at = rejects.schema.get_field_index("acquisition")
         named = rejects.set_column(at, rejects.schema.field(at), pa.repeat(self.acquisition, rejects.num_rows))
-        self.new_events.add(events, self.events)
-        self.new_rejects.add(named, self.rejects)
+        self.new_events.add(events)
+        self.new_rejects.add(named)
         self.events += events.num_rows
         self.rejects += rejects.num_rows
+
+
+@dataclass
+class _Offered:
+    """A file of the pile, and the action that would add it to the table once it lies there."""
+
+    made: Made
+    action: AddAction | None = None
 
 
 class Pile:
@@ -67,9 +89,10 @@ class Pile:
 
     Args:
         scratch: where files are made.
-        connection: of the staging's engine.
+        name: of the folder for them.
         table: that they are for.
-        key: the columns that make a row the same as another.
+        key: the columns that, with the partition's, make a row the same as another.
+        memory: what may be held of the rows, in bytes.
         once: whether the second of two equal rows of this pile is dropped too.
 
     Attributes:
@@ -77,26 +100,27 @@ class Pile:
     """
 
     def __init__(
-        self, scratch: Scratch, connection: duckdb.DuckDBPyConnection, table: Table, key: Sequence[str], *, once: bool
+        self, scratch: Scratch, name: str, table: Table, key: Sequence[str], memory: int, *, once: bool
     ) -> None:
-        self._scratch, self._connection, self._table = scratch, connection, table
-        self._key, self._once = ", ".join(key), once
-        self._rows, self._known = f"rows_by_{key[0]}", f"known_by_{key[0]}"
+        self._scratch, self._folder, self._table, self._once = scratch, scratch.folder / name, table, once
+        self._search = Search(table, key)
+        self._sorted = Sorted(self._folder, table, memory // _WAITING)
         self._looked_at: set[str] = set()
-        self._files: list[AddAction] | None = None
+        self._offered: list[_Offered] | None = None
+        self._evidence: dict[str, int] = {}
         self.dropped = 0
-        connection.register("empty", table.schema.empty_table())
-        connection.execute(f"CREATE TABLE {self._rows} AS SELECT *, 0::BIGINT AS seq FROM empty")
-        connection.unregister("empty")
 
-    def add(self, rows: pa.Table, first: int) -> None:
-        """Put rows in, which are counted from `first`."""
+    def close(self) -> None:
+        """Let go of what was not finished."""
+        self._sorted.abandon()
+
+    def add(self, rows: pa.Table) -> None:
+        """Put rows in, in the order in which they were read."""
         if not rows.num_rows:
             return
-        numbers = pa.array(range(first, first + rows.num_rows), pa.int64())
-        self._connection.register("incoming", rows.append_column("seq", numbers))
-        self._connection.execute(f"INSERT INTO {self._rows} SELECT * FROM incoming")
-        self._connection.unregister("incoming")
+        for name in pc.unique(rows["evidence"]).to_pylist():
+            self._evidence.setdefault(name, len(self._evidence))
+        self._sorted.add(rows)
 
     def files(self, snapshot: Snapshot) -> list[AddAction]:
         """The files that hold what a snapshot of the table does not have yet; written, but of no snapshot yet.
@@ -104,47 +128,70 @@ class Pile:
         Called again with a later snapshot, only its new files are looked at; where they hold nothing of this pile,
         what was written before is given again.
         """
-        places = {value: f"{self._table.partition_by}={value}/" for value in self._partitions()}
-        unseen = [name for name in snapshot.names if name not in self._looked_at]
-        near = [name for name in unseen if None in places or name.startswith(tuple(places.values()))]
-        found = self._drop([self._table.storage.locate(name) for name in near]) if near or self._files is None else 0
-        self._looked_at.update(unseen)
-        self.dropped += found
-        if self._files is None or found:
-            # Nothing can commit the earlier files any more: another writer has the version they were offered as.
-            self._table.storage.remove(action.path for action in self._files or ())
-            self._files = [self._write(value, places[value]) for value in self._partitions()]
-        return self._files
-
-    def _partitions(self) -> list[str | None]:
-        """The values of the partition's column; None alone for a table without one."""
+        first = self._offered is None
+        if self._offered is None:
+            self._offered = [_Offered(made) for made in self._sorted.finish()]
         by = self._table.partition_by
-        (column,) = (f"{by}::VARCHAR",) if by else ("NULL",)
-        rows = self._connection.execute(f"SELECT DISTINCT {column} FROM {self._rows} ORDER BY 1").fetchall()
-        return [row[0] for row in rows]
+        places = tuple({f"{by}={offered.made.partition}/" for offered in self._offered})
+        unseen = [name for name in snapshot.names if name not in self._looked_at]
+        near = [name for name in unseen if by is None or name.startswith(places)]
+        if self._offered and (near or (first and self._once)):
+            self._drop(near)
+        self._looked_at.update(unseen)
+        return [self._action(offered) for offered in self._offered]
 
-    def _drop(self, files: list[str]) -> int:
-        """Drop what is in some files of the table; how many rows that were."""
-        expose(self._connection, self._known, self._table, files)
-        key, rows, by = self._key, self._rows, self._table.partition_by
-        near = f"WHERE {by} IN (SELECT DISTINCT {by} FROM {rows})" if by else ""
-        twice = "n > 1" if self._once else "false"
-        self._connection.execute(f"""
-            CREATE OR REPLACE TABLE extra AS
-            WITH numbered AS (SELECT {key}, seq, row_number() OVER (PARTITION BY {key} ORDER BY seq) AS n FROM {rows}),
-            known AS (SELECT DISTINCT {key}, true AS there FROM {self._known} {near})
-            SELECT seq FROM numbered LEFT JOIN known USING ({key}) WHERE {twice} OR known.there""")
-        self._connection.execute(f"DELETE FROM {rows} WHERE seq IN (SELECT seq FROM extra)")
-        return int(self._connection.execute("SELECT count(*) FROM extra").fetchall()[0][0])
+    def _drop(self, near: Sequence[str]) -> None:
+        """Take out what is in some files of the table, and what is here twice."""
+        assert self._offered is not None  # noqa: S101 - `files` has made them
+        here = {self._path(offered): offered for offered in self._offered}
+        with closing(self._scratch.engine()) as engine:
+            made = {path: offered.made.partition for path, offered in here.items()}
+            found = self._search.run(engine, made, near, self._evidence, once=self._once)
+        for path, rows in found.items():
+            self.dropped += len(rows)
+            old = here[path]
+            new = self._without(path, old.made, rows)
+            at = self._offered.index(old)
+            self._offered[at : at + 1] = [_Offered(new)] if new else []
+            if old.action is not None:
+                # Nothing can commit it any more: another writer has the version it was offered as.
+                self._table.storage.remove([old.action.path])
+            path.unlink(missing_ok=True)
 
-    def _write(self, value: str | None, folder: str) -> AddAction:
-        schema, by = self._table.file_schema, self._table.partition_by
-        where = f"WHERE {by} = {literal(value)}" if by and value else ""
-        order = ", ".join((*self._table.order, "seq"))
-        rows = self._connection.sql(f"SELECT {', '.join(schema.names)} FROM {self._rows} {where} ORDER BY {order}")
-        name = f"{folder if by else ''}{self._scratch.folder.name}-{secrets.token_hex(4)}.parquet"
-        partition: dict[str, Any] = {by: value} if by else {}
-        return self._scratch.put(self._table, name, cast(rows.to_arrow_reader(parquet.ROW_GROUP), schema), partition)
+    def _without(self, path: Path, made: Made, rows: pa.Array) -> Made | None:
+        """A file like one that was made, but for some rows; None where no row is left."""
+        if len(rows) == made.metadata.num_rows:
+            return None
+        new = self._folder / f"{secrets.token_hex(8)}.parquet"
+        metadata = parquet.write(new, _but(path, rows), self._table.file_schema)
+        return type(made)(new, made.partition, metadata)
+
+    def _path(self, offered: _Offered) -> Path:
+        """Where a file can be read now."""
+        if offered.action is None:
+            return offered.made.path
+        return self._table.storage.fetch(offered.action.path, self._scratch.folder)
+
+    def _action(self, offered: _Offered) -> AddAction:
+        if offered.action is None:
+            by, made = self._table.partition_by, offered.made
+            folder = f"{by}={made.partition}/" if by else ""
+            name = f"{folder}{self._scratch.folder.name}-{secrets.token_hex(4)}.parquet"
+            partition: dict[str, Any] = {by: made.partition} if by else {}
+            offered.action = self._scratch.publish(self._table, name, made.path, made.metadata, partition)
+        return offered.action
+
+
+def _but(path: Path, rows: pa.Array) -> Iterator[pa.RecordBatch]:
+    """The rows of a file but for those with some numbers."""
+    at = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(parquet.ROW_GROUP):
+            numbers = pa.arange(at, at + batch.num_rows)
+            at += batch.num_rows
+            left = batch.filter(pc.invert(pc.is_in(numbers, value_set=rows)))
+            if left.num_rows:
+                yield left
 
 
 def cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

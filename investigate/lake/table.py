@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
@@ -71,18 +72,23 @@ class Table:
 
     Args:
         storage: where it lies; nothing need be there.
-        schema: of its rows, the partition's column included.
+        schema: makes that of its rows, the partition's column included; who only looks rows up needs none.
         order: columns by which the rows of a file are sorted.
         partition_by: the partition's column, if any.
     """
 
     def __init__(
-        self, storage: Storage, schema: pa.Schema, order: Sequence[str], partition_by: str | None = None
+        self, storage: Storage, schema: Callable[[], pa.Schema], order: Sequence[str], partition_by: str | None = None
     ) -> None:
-        self.storage, self.schema, self.order, self.partition_by = storage, schema, tuple(order), partition_by
+        self.storage, self._schema, self.order, self.partition_by = storage, schema, tuple(order), partition_by
         self._live: DeltaTable | None = None
         self._lock = threading.Lock()
         self._seen = Snapshot(-1, ())  # the newest when last looked: what it has need not be read again
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of its rows."""
+        return self._schema()
 
     @property
     def file_schema(self) -> pa.Schema:
@@ -119,7 +125,7 @@ class Table:
 
     def details(self) -> list[dict[str, Any]]:
         """One row a file: path, size_bytes, num_records, partition and statistics, flattened."""
-        table = self._open()
+        table = self.open()
         if table is None:
             return []
         columns = table.get_add_actions(flatten=True)
@@ -209,11 +215,19 @@ class Table:
             if self._live is None:
                 self._live = self._open()
                 return self._live
+            if self._is_newest(self._live.version()):
+                return self._live
             try:
                 self._live.update_incremental()
             except (DeltaError, OSError):
                 self._live = self._open()  # its log was cut short, or the folder is another one
             return self._live
+
+    def _is_newest(self, version: int) -> bool:
+        """Whether the log of a folder surely ends with a version: asking Delta takes a hundred times as long."""
+        here, later = (f"{_LOG}/{number:020}.json" for number in (version, version + 1))
+        # Where neither is there, the log was cut short or is another one; a bucket's is asked for by one request.
+        return bool(self.storage.local_folders) and self.storage.exists(here) and not self.storage.exists(later)
 
     def counts(self) -> dict[str, int]:
         """How many rows each file of the newest version has, by its name below the root."""

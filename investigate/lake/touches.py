@@ -5,24 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+    import pyarrow as pa
 
 KEY: Final = (
     *("date", "source", "tenant", "actor", "resource", "action", "activity", "src_ip", "credential", "outcome"),
 )
 """What tells one row from another."""
 
-_MOMENT = pa.timestamp("us", "UTC")
 _TYPES: Final = {
-    **dict.fromkeys(KEY, pa.string()),
-    "date": pa.date32(),
-    **dict.fromkeys(("events", "main", "several", "span"), pa.int64()),
-    **dict.fromkeys(("first", "last"), _MOMENT),
-    **dict.fromkeys(("actor_name", "actor_email", "actor_type"), pa.string()),
+    "date": "date",
+    **dict.fromkeys(("events", "main", "several", "span"), "int"),
+    **dict.fromkeys(("first", "last"), "timestamp"),
 }
+"""Of the columns that are no strings."""
 
 COLUMNS: Final = {
     "date": "UTC day of the events",
@@ -73,10 +72,12 @@ class Order:
     group: int
     columns: tuple[str, ...]
 
-    @property
     def schema(self) -> pa.Schema:
         """Of its files."""
-        return pa.schema([pa.field(name, _TYPES[name]) for name in self.columns])
+        import pyarrow as pa  # noqa: PLC0415 - a tenth of a second that a look-up does without
+
+        types = {"date": pa.date32(), "int": pa.int64(), "timestamp": pa.timestamp("us", "UTC"), "string": pa.string()}
+        return pa.schema([pa.field(name, types[_TYPES.get(name, "string")]) for name in self.columns])
 
     @property
     def last(self) -> str:
@@ -84,27 +85,62 @@ class Order:
         return "last" if "last" in self.columns else "first + to_microseconds(span)"
 
 
-BY_RESOURCE: Final = Order("touches", "resource", ("resource", "first", "actor"), 2**14, tuple(COLUMNS))
+BY_RESOURCE: Final = Order("touches", "resource", ("resource", "first", "actor"), 2**13, tuple(COLUMNS))
 BY_ACTOR: Final = Order("touches_by_actor", "actor", ("actor", "resource", "first"), 2**16, _WITH_SPAN)
 BY_SRC_IP: Final = Order("touches_by_src_ip", "src_ip", ("src_ip", "actor", "resource", "first"), 2**16, _WITH_SPAN)
 ORDERS: Final = (BY_RESOURCE, BY_ACTOR, BY_SRC_IP)
 
 
-def of_events(view: str) -> str:
-    """The query that sums the events of a view up."""
+def nothing() -> pl.DataFrame:
+    """No rows of `touches`."""
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    types = {"date": pl.Date(), "int": pl.Int64(), "timestamp": pl.Datetime("us", "UTC"), "string": pl.String()}
+    return pl.DataFrame(schema={name: types[_TYPES.get(name, "string")] for name in COLUMNS})
+
+
+def of_events(view: str, kinds: Mapping[str, str] | None = None) -> str:
+    """The query that sums the events of a view up.
+
+    Args:
+        view: of events.
+        kinds: the types to which some of the columns of text are cast.
+    """
+    cast = {name: f"{name}::{kind} AS {name}" for name, kind in (kinds or {}).items()}
+    key, names = ([cast.get(name, name) for name in some] for some in (KEY, _NAMES))
+    # Most events name one object or none: what several need is worked out for those alone.
+    named = "list_filter(resources, lambda one: one IS NOT NULL)"
     return f"""
-        WITH named AS (
-            SELECT * EXCLUDE (resource), list_filter(resources, lambda one: one IS NOT NULL) AS named FROM {view}),
-        spread AS (
-            SELECT *, named[1] AS chief, unnest(CASE len(named) WHEN 0 THEN [NULL] WHEN 1 THEN named
-                ELSE list_distinct(named) END) AS resource
-            FROM (SELECT * REPLACE (coalesce(named, []) AS named) FROM named))
+        WITH counted AS (SELECT * EXCLUDE (resource), coalesce(len(resources), 0) AS size FROM {view}),
+        named AS (SELECT * EXCLUDE (resources),
+            CASE size WHEN 0 THEN [NULL] WHEN 1 THEN resources ELSE
+                CASE len({named}) WHEN 0 THEN [NULL] ELSE list_distinct({named}) END END AS named,
+            CASE WHEN size < 2 THEN resources[1] ELSE ({named})[1] END AS chief FROM counted),
+        spread AS (SELECT * EXCLUDE (named), len(named) > 1 AS several, unnest(named) AS resource FROM named),
+        told AS (SELECT {", ".join((*key, *names))}, time, several, resource IS NOT DISTINCT FROM chief AS main
+            FROM spread)
         SELECT {", ".join(KEY)},
             count(*) AS events,
-            count(*) FILTER (resource IS NOT DISTINCT FROM chief) AS main,
-            count(*) FILTER (len(list_distinct(named)) > 1) AS several,
+            count(*) FILTER (main) AS main,
+            count(*) FILTER (several) AS several,
             min(time) AS first, max(time) AS last, {", ".join(f"max({name}) AS {name}" for name in _NAMES)}
-        FROM spread GROUP BY ALL"""
+        FROM told GROUP BY ALL"""
+
+
+def texts(fresh: str, earlier: str | None) -> dict[str, str]:
+    """For each column of text a query for all its values, in events and in rows of `touches`.
+
+    Args:
+        fresh: a view of events.
+        earlier: a view of rows of `touches`, None where there is none.
+    """
+    columns = [name for name in (*KEY, *_NAMES) if name != "date"]
+    found = {}
+    for name in columns:
+        value = "unnest(resources)" if name == "resource" else name
+        more = f" UNION SELECT {name} FROM {earlier}" if earlier else ""
+        found[name] = f"SELECT DISTINCT {value} AS text FROM {fresh}{more}"
+    return found
 
 
 def summed(parts: Sequence[str]) -> str:

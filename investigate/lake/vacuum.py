@@ -62,5 +62,10 @@ def vacuum(table: Table, keep: timedelta = KEEP) -> Vacuumed:
     needed = set(table.snapshot().names)
     doomed = {name for name in (*expired, *strays) if name not in needed}
     there = [stored for stored in table.storage.listed() if stored.name in doomed]
-    table.storage.remove(stored.name for stored in there)
+    try:
+        table.storage.remove(stored.name for stored in there)
+    except OSError as error:
+        reason = f"Old files of the lake could not be removed: {first_line(error)}"
+        hint = "Some may be gone, and none that is needed; see whether the case may be written."
+        raise LakeError(reason, hint) from error
     return Vacuumed(len(there), sum(stored.size for stored in there))

@@ -29,6 +29,8 @@ __all__ = ["Chunk", "RecordReader"]
 _LINE_BLANK: Final = BLANK.replace(b"\n", b"")
 _LOOK: Final = 64 * 1024
 _TWO_VALUES: Final = r"[}\]][ \t\r]*[{\[]"
+_NEXT_TO: Final = tuple(end + after for end in "}]" for after in "{[ \t\r")
+"""What every line has that holds more than one value; in a line of one value it stands inside a string, if at all."""
 _ODD_LINE: Final = re.compile(rb"\[|.*[}\]][ \t\r]*[{\[]", re.DOTALL)
 """A list, or more than one value: between two brackets of one value stands a comma or a colon."""
 
@@ -112,17 +114,15 @@ class RecordReader:
         except pa.ArrowInvalid:
             yield from self._one_by_one(block)
             return
-        if pc.match_substring_regex(text, f"{_TWO_VALUES}|\n[\\s,]*\\[|^[\\s,]*\\[|\ufeff")[0].as_py():
+        lines = pc.split_pattern(text, "\n").flatten()
+        if not pc.all(pc.and_(pc.starts_with(lines, "{"), pc.ends_with(lines, "}"))).as_py():
+            lines = pc.ascii_trim(lines, _LINE_BLANK.decode())
+            lines = lines.filter(pc.not_equal(lines, ""))
+        if not len(lines):
+            return
+        if pc.max(pc.binary_length(lines)).as_py() > self._limits.max_record or _may_be_odd(lines):
             yield from self._one_by_one(block)
             return
-        lines = pc.ascii_trim(pc.split_pattern(text, "\n").flatten(), _LINE_BLANK.decode())
-        lengths = pc.binary_length(lines)
-        shortest, longest = pc.min_max(lengths).values()
-        if longest.as_py() > self._limits.max_record:
-            yield from self._one_by_one(block)
-            return
-        if shortest.as_py() == 0:
-            lines = lines.filter(pc.greater(lengths, 0))
         for start in range(0, len(lines), ROWS):
             yield lines.slice(start, ROWS)
 
@@ -275,6 +275,16 @@ class RecordReader:
                 else:
                     inner = RecordReader(_Bytes(body), self._profile, self._limits)
                     yield from (replace(p, whole=False) if isinstance(p, Fault) else p for p in inner.pieces())
+
+
+def _may_be_odd(lines: pa.Array) -> bool:
+    """Whether any of some trimmed lines may be a list, hold more than one value, or begin with a byte order mark."""
+    import polars as pl  # noqa: PLC0415 - its search for several words is many times as fast as a regular expression
+
+    if pc.any(pc.or_(pc.starts_with(lines, "["), pc.starts_with(lines, BOM.decode()))).as_py():
+        return True
+    suspects = lines.filter(pl.Series(lines).str.contains_any(list(_NEXT_TO)).to_arrow())
+    return bool(pc.any(pc.match_substring_regex(suspects, _TWO_VALUES)).as_py())
 
 
 class _Bytes:

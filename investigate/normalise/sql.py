@@ -1,8 +1,9 @@
-"""A profile as one DuckDB query: a batch of raw records in, canonical columns out, nothing interpreted in Python."""
+"""A profile as SQL for DuckDB: raw records in, canonical columns out, nothing of a record interpreted in Python."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,9 @@ from investigate.normalise.paths import Path, each, literal, pointer
 from investigate.normalise.profile import CLOSED, Column, Profile, longest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from investigate.normalise.paths import Step
 
 ISO: Final = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
 ZONED: Final = r"(?:Z|:.*[+-]\d\d(?::?\d\d)?)$"
@@ -35,62 +38,120 @@ TEXTS: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Derived:
+    """A column that is computed from others, row by row.
+
+    Attributes:
+        name: of the column.
+        sql: over the columns of `needs`.
+        needs: names of values, see `Compiled.values`, or of columns derived before.
+        many: whether nearly every row has another value: then it is computed for each row, else for each value once.
+        search: SQL over `raw`, for the rows where nothing was found.
+        default: for the rows that are still without.
+    """
+
+    name: str
+    sql: str
+    needs: tuple[str, ...]
+    many: bool = False
+    search: str | None = None
+    default: str | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is another column as it is."""
+        return self.needs == (self.sql,)
+
+
 class Compiled:
-    """One profile's query over the relation `batch(row BIGINT, raw VARCHAR, text VARCHAR)`, and more it passes on.
+    """One profile as SQL, in two steps: the values in the records, and what is derived from them.
 
-    `text` is the record as JSON, which is parsed once, into the list `r` of all values that any path needs; with
-    `explode` every event's element is parsed into `e` likewise. All else is picking from these lists.
+    Every record is parsed once, by a query that gives all values any path needs, as text; with `explode` every
+    event's element is parsed likewise. The canonical columns are then derived from these values. As most values come
+    again and again (an action, an address, a name), most of that need be done for few of them.
 
-    The result has, for every event, the batch's columns, `part` (the event's number in its record), `is_object`
-    (false for a record that is no JSON at all), `uid`, `time_text`, `time` (NULL where it must be read by slower
-    means), and the canonical columns that a record decides.
+    Attributes:
+        values: the query over `batch(row BIGINT, text VARCHAR)`: for each event `row`, `part` (its number in its
+            record), `is_object` (false for a record that is no JSON at all) and the values.
+        names: of the values; an empty text is none, but for those in `verbatim`.
+        verbatim: values that are only compared.
+        in_each: the query over `batch(…)` for what differs in nearly every event: the resources, `uid` as a rule.
+        in_each_needs: the values it reads.
+        derived: the other columns, each after what it needs: `time_text`, `actor` and the other canonical ones.
+        time: of `time_text`, SQL for the time.
     """
 
     def __init__(self, profile: Profile, tenant: str | None = None) -> None:
         self._profile = profile
-        self._tenant = tenant
-        self._record: dict[str, int] = {}
-        self._item: dict[str, int] = {}
-        self.sql = self._build()
+        self._record: dict[str, str] = {}
+        self._item: dict[str, str] = {}
+        self._used: dict[str, None] = {}
+        self._listed = False
+        self.verbatim: set[str] = set()
+        items, derived = self._items(), tuple(self._derive(tenant))
+        in_each = [column for column in derived if column.many and not column.plain]
+        self.derived = tuple(column for column in derived if column not in in_each)
+        self.names = (*self._record.values(), *self._item.values())
+        self.values, self.in_each = self._values(items), self._in_each(in_each)
+        self.in_each_needs = tuple(dict.fromkeys(name for column in in_each for name in column.needs))
+        self.time = f"""CASE WHEN any_time BETWEEN {_FIRST} AND {_LAST} THEN any_time END
+            FROM (SELECT {_parsed_time(self._columns("time").zone)} AS any_time FROM batch)"""
 
-    def _build(self) -> str:
-        named = self._named()
-        items = self._items()
+    @property
+    def zone(self) -> str:
+        """Of times written without one."""
+        return self._columns("time").zone
+
+    def _values(self, items: str) -> str:
+        parsed = f"SELECT row, {_extracted('text', self._record)} AS r FROM batch"
+        of_record = "".join(f", r[{at}] AS {name}" for at, name in enumerate(self._record.values(), 1))
+        if not items:
+            return f"SELECT row, 0::BIGINT AS part, r IS NOT NULL AS is_object{of_record} FROM ({parsed})"
+        of_item = "".join(f", e[{at}] AS {name}" for at, name in enumerate(self._item.values(), 1))
         return f"""
-WITH parsed AS (
-  SELECT *, {_extracted("text", self._record)} AS r FROM batch),
-{f"listed AS (SELECT *, {items} AS items FROM parsed)," if items else ""}
-events AS ({self._one_row_an_event() if items else "SELECT *, NULL AS e, 0 AS part FROM parsed"}),
-named AS (
-  SELECT * EXCLUDE (r, e), r IS NOT NULL AS is_object, {named} FROM events),
-keyed AS (
-  SELECT *, {_parsed_time(self._columns("time").zone)} AS any_time, {_ACTOR} AS actor,
-    {_DISTINCT} AS resources
-  FROM named)
-SELECT * EXCLUDE (any_time, tenant_word, actor_id, all_resources, {", ".join(f"{name}_word" for name in CLOSED)}),
-  CASE WHEN any_time BETWEEN {_FIRST} AND {_LAST} THEN any_time END AS time,
-  coalesce(tenant_word, {literal(self._tenant or UNKNOWN)}) AS tenant, resources[1] AS resource,
-  {", ".join(self._closed(name) for name in CLOSED)}
-FROM keyed"""
+            WITH listed AS (SELECT row, r, {items} AS items FROM ({parsed})),
+            spread AS (SELECT row, r, unnest(items) AS item, unnest(range(len(items))) AS part FROM listed)
+            SELECT row, part, r IS NOT NULL AS is_object{of_record}{of_item}
+            FROM (SELECT row, r, part, {_extracted("item", self._item)} AS e FROM spread)"""
 
-    def _named(self) -> str:
-        made = {
-            "uid": self._event_uid(),
-            "time_text": self._column("time"),
-            "tenant_word": self._column("tenant"),
-            "actor_id": self._column("actor"),
-            "all_resources": self._resources(),
-            **{name: self._column(name) for name in TEXTS},
-            **{f"{name}_word": self._column(name) for name in CLOSED},
-        }
-        return ",\n    ".join(f"{value} AS {name}" for name, value in made.items())
+    def _in_each(self, made: Sequence[Derived]) -> str:
+        columns = ", ".join(f"{column.sql} AS {column.name}" for column in made)
+        return f"""
+            SELECT * EXCLUDE (all_resources), all_resources[1] AS resource, {_DISTINCT} AS resources
+            FROM (SELECT {columns} FROM batch)"""
+
+    def _derive(self, tenant: str | None) -> Iterator[Derived]:
+        yield self._made("uid", self._event_uid, many=True)
+        yield self._column("time_text", "time", many=True)
+        yield replace(self._column("tenant", "tenant"), default=self._columns("tenant").default or tenant or UNKNOWN)
+        yield self._column("actor_id", "actor")
+        for name in TEXTS:
+            yield self._column(name, name)
+        yield Derived("actor", _ACTOR, ("actor_id", "actor_email", "actor_name"))
+        for name in CLOSED:
+            word = self._column(f"{name}_word", name)
+            yield word
+            by_actor = _by_actor(self._columns(name).actor)
+            last = literal(CLOSED[name][-1])
+            needs = (word.name, "actor") if self._columns(name).actor else (word.name,)
+            yield Derived(name, f"coalesce({word.name}, {by_actor}, {last})", needs)
+        yield self._made("all_resources", self._resources, many=True)
+
+    def _made(self, name: str, build: Callable[[], str], *, many: bool = False) -> Derived:
+        self._used, self._listed = {}, False
+        sql = build()
+        return Derived(name, sql, tuple(self._used), many or self._listed)
+
+    def _column(self, name: str, column: str, *, many: bool = False) -> Derived:
+        """A column as the profile has it."""
+        made = self._made(name, lambda: _first_of(self._found(column)), many=many)
+        search = self._columns(column).search
+        pattern = f"nullif(regexp_extract(raw, {literal(search)}, 1), '')" if search else None
+        return replace(made, search=pattern, default=self._columns(column).default)
 
     def _columns(self, name: str) -> Column:
         return self._profile.columns.get(name, Column())
-
-    def _closed(self, name: str) -> str:
-        """A column of closed words: the record's, else what the actor's key says, else the list's last."""
-        return f"coalesce({name}_word, {_by_actor(self._columns(name).actor)}, {literal(CLOSED[name][-1])}) AS {name}"
 
     def _items(self) -> str:
         explode = self._profile.explode
@@ -98,38 +159,58 @@ FROM keyed"""
             return ""
         if explode.rest != explode.steps[-1:] or not explode.scalar:
             raise ProfileError(f"explode = {str(explode)!r} is no list below keys.", 'Write it as "events[]".')
-        value = self._scalar(self._record, "r", explode.scalar)
-        listed = f"list_transform(json_extract({value}, '$[*]'), lambda x: x::VARCHAR)"
+        self._scalar(self._record, "r", explode.scalar)
+        listed = "list_transform(json_extract(r[1], '$[*]'), lambda x: x::VARCHAR)"
         return (
-            f"CASE WHEN {value}[1] = '[' AND json_valid({value}) AND json_array_length({value}) > 0 THEN {listed} "
+            f"CASE WHEN r[1][1] = '[' AND json_valid(r[1]) AND json_array_length(r[1]) > 0 THEN {listed} "
             f"ELSE [NULL] END"
         )
 
-    def _one_row_an_event(self) -> str:
-        return (
-            f"SELECT * EXCLUDE (items, item), {_extracted('item', self._item)} AS e FROM "
-            "(SELECT *, unnest(items) AS item, unnest(range(len(items))) AS part FROM listed)"
-        )
+    def _scalar(self, index: dict[str, str], alias: str, names: tuple[str, ...]) -> str:
+        """The name of the value at these keys."""
+        name = index.setdefault(pointer(names), f"{alias}{len(index) + 1}")
+        self._used[name] = None
+        return name
 
-    @staticmethod
-    def _scalar(index: dict[str, int], alias: str, names: tuple[str, ...]) -> str:
-        at = index.setdefault(pointer(names), len(index) + 1)
-        return f"nullif({alias}[{at}], '')"
-
-    def _value(self, path: Path) -> tuple[str, bool]:
-        """SQL for what a path finds, and whether that is a list."""
+    def _place(self, path: Path) -> tuple[dict[str, str], str, Path]:
+        """Where a path begins, in the record or in an event's element, and what of it goes on from there."""
         below = path.below(self._profile.explode) if self._profile.explode else None
         index, alias, seen = (self._item, "e", below) if below else (self._record, "r", path)
         if not seen.scalar:
             raise ProfileError(f"The path {str(path)!r} starts with a list.", "Name the key the list lies under.")
+        return index, alias, seen
+
+    def _one(self, path: Path) -> str | None:
+        """SQL that is true where the list a path goes into has one element at most; None for another path."""
+        index, alias, seen = self._place(path)
+        if not _is_simple(seen.rest):
+            return None
+        whole, second = self._scalar(index, alias, seen.scalar), self._scalar(index, alias, (*seen.scalar, "1"))
+        self.verbatim.add(second)
+        # A second element that is null is as good as none, but a third may follow it.
+        return f"({whole}[1] = '[' AND {second} IS NULL AND NOT contains({whole}, 'null'))"
+
+    def _only(self, path: Path) -> str:
+        """SQL for what a path finds in the first element of its list."""
+        index, alias, seen = self._place(path)
+        return self._scalar(index, alias, (*seen.scalar, "0", *Path(seen.rest[1:]).scalar))
+
+    def _value(self, path: Path) -> tuple[str, bool]:
+        """SQL for what a path finds, and whether that is a list."""
+        index, alias, seen = self._place(path)
         value = self._scalar(index, alias, seen.scalar)
+        self._listed = self._listed or bool(seen.rest)
         return (each(value, seen.rest), True) if seen.rest else (value, False)
 
     def _first(self, path: Path) -> str:
         value, is_list = self._value(path)
-        return f"list_filter({value}, lambda x: x IS NOT NULL AND x <> '')[1]" if is_list else value
+        if not is_list:
+            return value
+        first = f"list_filter({value}, {_SOMETHING})[1]"
+        return f"CASE WHEN {one} THEN {self._only(path)} ELSE {first} END" if (one := self._one(path)) else first
 
-    def _column(self, name: str) -> str:
+    def _found(self, name: str) -> list[str]:
+        """SQL for what the paths of a column find, in the order in which they count."""
         column = self._columns(name)
         values = [self._first(path) for path in column.paths]
         if column.extract:
@@ -140,30 +221,35 @@ FROM keyed"""
             values = [f"CASE WHEN {v} IS NOT NULL THEN {literal(column.present)} END" for v in values]
         elif name in CLOSED:
             values = [f"CASE WHEN lower({v}) IN {_tuple(CLOSED[name])} THEN lower({v}) END" for v in values]
-        if column.search:
-            values.append(f"nullif(regexp_extract(raw, {literal(column.search)}, 1), '')")
-        if column.default is not None:
-            values.append(literal(column.default))
-        return f"coalesce({', '.join([*values, 'NULL::VARCHAR'])})"
+        return values
 
     def _resources(self) -> str:
         """All that the paths find; paths to one value go into one list, which costs little where most find nothing."""
-        values = [self._value(path) for path in self._columns("resources").paths]
+        paths = self._columns("resources").paths
+        values = [self._value(path) for path in paths]
         lists = []
         for is_list, group in groupby(values, key=itemgetter(1)):
             found = [value for value, _ in group]
             lists += [f"coalesce({value}, [])" for value in found] if is_list else [_one_or_many(found)]
-        return f"list_filter({' || '.join(lists) or '[]::VARCHAR[]'}, lambda x: x IS NOT NULL AND x <> '')"
+        every = f"list_filter({' || '.join(lists) or '[]::VARCHAR[]'}, {_SOMETHING})"
+        if len(paths) == 1 and (one := self._one(paths[0])):
+            only = self._only(paths[0])
+            return f"CASE WHEN {one} THEN CASE WHEN {only} IS NULL THEN [] ELSE [{only}] END ELSE {every} END"
+        return every
 
     def _event_uid(self) -> str:
         column = self._columns("event_uid")
         if column.join:
             uid = " || ':' || ".join(self._first(path) for path in column.join)
         else:
-            uid = f"coalesce({', '.join([*(self._first(path) for path in column.paths), 'NULL::VARCHAR'])})"
-        return f"{uid} || '#' || part" if self._profile.explode else uid
+            uid = _first_of([self._first(path) for path in column.paths])
+        if not self._profile.explode:
+            return uid
+        self._used["part"] = None
+        return f"{uid} || '#' || part"
 
 
+_SOMETHING: Final = "lambda x: x IS NOT NULL AND x <> ''"
 _FIRST: Final = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
 _LAST: Final = "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
 _MAIL: Final = literal(r"[^@\s:/]+@[^@\s:/]+")
@@ -177,10 +263,22 @@ _DISTINCT: Final = (
 )
 
 
-def _extracted(text: str, index: Mapping[str, int]) -> str:
+def _extracted(text: str, index: Mapping[str, str]) -> str:
     """All values at the pointers of `index`, from one parse; NULL where the text is no JSON."""
     pointers = ", ".join(literal(path) for path in index) or "'/'"
     return f"try(json_extract_string({text}, [{pointers}]))"
+
+
+def _first_of(values: Sequence[str]) -> str:
+    """SQL for the first of some values that is there."""
+    if len(values) == 1:
+        return values[0]
+    return f"coalesce({', '.join(values)})" if values else "NULL::VARCHAR"
+
+
+def _is_simple(rest: Sequence[Step]) -> bool:
+    """Whether the steps go into a list, whatever its elements, and from there by keys."""
+    return bool(rest) and rest[0].key is None and all(step.name is not None for step in rest[1:])
 
 
 def _one_or_many(values: Iterable[str]) -> str:

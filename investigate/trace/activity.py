@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.scope import within
-from investigate.trace.shape import IDENTITY, fold, tidy, with_lists
+from investigate.trace.shape import IDENTITY, as_sets, by_events, fold, tidy, with_lists
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -39,21 +39,17 @@ NEW_COLUMNS: Final = ("actor", "source", "tenant", "kind", "value", "events", "f
 
 
 def did(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """What each identity did to what.
+    """What each identity did to what, from where and with what.
 
     Args:
         touches: see `rows`.
 
     Returns:
-        One row for each identity, `resource`, `action` and `activity`: `events` (int), `first` and `last`
-        (timestamp[us, UTC]).
+        One row for each identity, `resource`, `action`, `activity`, `src_ip` and `credential`: `events` (int), `first`
+        and `last` (timestamp[us, UTC]).
     """
-    return touches.group_by(*IDENTITY, *WHAT).agg(nw.col("events").sum(), nw.col("first").min(), nw.col("last").max())
-
-
-def means(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """From where and with what each of these was done: distinct combinations."""
-    return touches.select(*IDENTITY, *WHAT, *MEANS.values()).unique()
+    keys = (*IDENTITY, *WHAT, *MEANS.values())
+    return touches.group_by(*keys).agg(nw.col("events").sum(), nw.col("first").min(), nw.col("last").max())
 
 
 def sessions(events: nw.LazyFrame[Any], scope: Scope, gap: timedelta) -> nw.LazyFrame[Any]:
@@ -127,12 +123,15 @@ def seen(events: nw.LazyFrame[Any], scope: Scope, window: Window, baseline: Wind
     )
 
 
-def activity_rows(rows: pl.DataFrame, found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
-    """What `did` and `means` gave, by person, most often done first, with the columns of `COLUMNS`."""
+def activity_rows(found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
+    """What `did` gave, by person, most often done first, with the columns of `COLUMNS`."""
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-    listed = with_lists(tidy(rows), found, [*IDENTITY, *WHAT], MEANS).select(COLUMNS)
-    return fold(listed, directory, WHAT).sort(-pl.col("events"), "actor", "source", "tenant", *WHAT)
+    sums = (pl.col("events").sum(), pl.col("first").min(), pl.col("last").max())
+    lists = (pl.col(column).alias(name) for name, column in MEANS.items())
+    grouped = tidy(found).group_by(*IDENTITY, *WHAT).agg(*sums, *lists)
+    listed = as_sets(grouped, *MEANS).select(COLUMNS)
+    return by_events(fold(listed, directory, WHAT), "actor", "source", "tenant", *WHAT)
 
 
 def session_rows(spans: pl.DataFrame, found: pl.DataFrame, directory: Directory, gap: timedelta) -> pl.DataFrame:

@@ -69,12 +69,18 @@ def counted(touches: pl.DataFrame, scope: Scope) -> tuple[pl.DataFrame, list[Win
     if share == "events" and not scope.one_resource and rows["several"].sum():
         return None
     cut = []
-    if scope.window:
+    if scope.window and _cuts(rows, scope.window):
         outside = (pl.col("first") < scope.window.start) | (pl.col("last") >= scope.window.end)
         days = rows.filter(outside)["date"].unique().sort()
         rows = rows.filter(~pl.col("date").is_in(days.to_list()))
         cut = [part for day in days if (part := scope.window.intersect(_whole(day)))]
     return rows.with_columns(pl.col(share).alias("share")).select(COLUMNS), cut
+
+
+def _cuts(rows: pl.DataFrame, window: Window) -> bool:
+    """Whether a touch lies partly outside of a window."""
+    first, last = rows["first"].min(), rows["last"].max()
+    return isinstance(first, datetime) and isinstance(last, datetime) and (first < window.start or last >= window.end)
 
 
 def _whole(day: date) -> Window:

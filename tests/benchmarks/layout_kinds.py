@@ -121,7 +121,7 @@ class Full:
         return f"SELECT {shown} FROM {file_list(files, by_date=False)} WHERE {where}"
 
     def _schema(self, order: Order) -> pa.Schema:
-        return order.schema
+        return order.schema()
 
 
 class Coded(Full):
@@ -156,7 +156,7 @@ class Coded(Full):
         return self._engine.sql(f"SELECT {read(order)} FROM (SELECT found.* REPLACE ({told}) FROM found {joins})").pl()
 
     def _schema(self, order: Order) -> pa.Schema:
-        return pa.schema([field.with_type(pa.int32()) if field.name in CODED else field for field in order.schema])
+        return pa.schema([field.with_type(pa.int32()) if field.name in CODED else field for field in order.schema()])
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The tracing widgets at five million events: first paint, a page, an order, bytes saved; and two peers beside them.
+"""The tracing widgets at five million events: first paint, in a browser too, a page, an order, bytes saved; and peers.
 
     python tests/benchmarks/widgets.py [FOLDER] [--events N] [--peers]
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shutil
 import sys
 import tempfile
 import time
 from contextlib import closing, contextmanager, redirect_stdout
 from datetime import date, timedelta
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nbformat
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from investigate.case import Case
+    from tests.widgets.lab import Notebook
 
 DAYS = 30
 FIRST = date(2026, 10, 1)
@@ -76,8 +79,7 @@ def main() -> None:
     views(case)
     grid(case)
     saved(given.folder)
-    if given.peers:
-        peers(case)
+    seen(case, peers=given.peers)
 
 
 def make(case: Case, events: int) -> None:
@@ -119,10 +121,12 @@ def grid(case: Case) -> None:
     events = desk.events()
     events.settle()
     print("\nthe grid, every event, its first page and then others")
-    for column in ("time", "actor", "resource", "action", "event_uid"):
+    for column in ("time", "actor", "resource", "action", "event_uid", "request_uid"):
         with measured(f"order by {column}, first page"):
             events._from_page(events, {"do": "order", "column": column, "descending": False}, [])
             events.settle()
+        with measured("  sorted to its end, in a thread"):
+            read(events, events.total // PAGE - 1)
         for share in (0.0001, 0.5, 0.5001, 0.9999):
             page = int(events.total * share) // PAGE
             with measured(f"  page {page:,}"):
@@ -148,35 +152,73 @@ def saved(folder: Path) -> None:
         print(f"bytes of the saved notebook: {out.stat().st_size:,}")
 
 
-def peers(case: Case) -> None:
-    """Time to first rows, bytes saved and DOM size after 40 screens: this grid, quak, itables on the same events."""
+def seen(case: Case, *, peers: bool) -> None:
+    """What a browser shows, and when: each view of the notebook; the grid and, where asked for, its peers."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.needs import chromium  # noqa: PLC0415
     from tests.widgets.lab import Notebook, jupyterlab  # noqa: PLC0415
 
-    cells = {
-        "investigate": f"import investigate\ninvestigate.open({case.path!r}).widgets.events()",
-        "quak": "import duckdb, quak, investigate\n"
-        f"case = investigate.open({case.path!r})\nrelation = case.events()\nquak.Widget(relation)",
-        "itables": "import itables, investigate\nitables.init_notebook_mode(connected=False)\n"
-        f"itables.show(investigate.open({case.path!r}).scan().collect())",
-    }
-    print(f"\n{'':12} first rows   saved bytes   DOM nodes after 40 screens")
+    cells = GRIDS if peers else {"investigate": GRIDS["investigate"]}
     with tempfile.TemporaryDirectory() as room, chromium() as browser:
         folder, state = Path(room) / "notebooks", Path(room) / "state"
         folder.mkdir()
         state.mkdir()
-        with jupyterlab(folder, state, {}) as lab:
+        with jupyterlab(folder, state, {"INVESTIGATE_CASE": str(Path(case.path).absolute())}) as lab:
+            shutil.copy(NOTEBOOK, folder)
+            notebook = Notebook(browser.new_page(viewport={"width": 1440, "height": 1000}))
+            notebook.open(lab, NOTEBOOK.name)
+            paints(notebook)
+            notebook.page.close()
+            print(f"\n{'':20} first rows   saved bytes   DOM nodes after 40 screens")
             for name, code in cells.items():
                 book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
                 book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
                 nbformat.write(book, folder / f"{name}.ipynb")
                 notebook = Notebook(browser.new_page(viewport={"width": 1440, "height": 1000}))
                 notebook.open(lab, f"{name}.ipynb")
-                print(f"{name:12} {shown(notebook, folder / f'{name}.ipynb')}")
+                print(
+                    f"{name} {version(name):{19 - len(name)}} {shown(notebook, folder / f'{name}.ipynb')}", flush=True
+                )
                 notebook.page.close()
 
 
+def paints(notebook: Notebook) -> None:
+    """Each view of the notebook: from the moment its cell is run to its frame in the page, and to its answer there."""
+    notebook.page.set_default_timeout(300_000)
+    notebook.run()
+    notebook.page.wait_for_function("() => !document.querySelector('.investigate-view[aria-busy=true]')")
+    ids = [cell["id"] for cell in json.loads(NOTEBOOK.read_text())["cells"]]
+    print("\nin the browser, every cell once more")
+    for name in ("identities", "matrix", "timeline", "pivot", "graph", "events", "remarks"):
+        painted, answered = notebook.page.evaluate(PAINTED, ids.index(name))
+        print(f"  {name:12} painted after {painted / 1e3:6.3f} s, answered after {answered / 1e3:6.3f} s", flush=True)
+
+
+PAINTED = """async (index) => {
+  const app = window.jupyterapp, book = app.shell.currentWidget.content, cell = book.widgets[index];
+  book.activeCellIndex = index;
+  await book.scrollToItem(index);
+  cell.outputArea.model.clear();
+  const begun = performance.now();
+  const when = (selector) => new Promise((done) => {
+    const look = () => {
+      if (!cell.node.querySelector(selector)) return;
+      eyes.disconnect();
+      requestAnimationFrame(() => done(performance.now() - begun));
+    };
+    const eyes = new MutationObserver(look);
+    eyes.observe(cell.node, { childList: true, subtree: true, attributes: true });
+  });
+  const seen = Promise.all([when("section.investigate-view"), when("section.investigate-view[aria-busy=false]")]);
+  app.commands.execute("notebook:run-cell");
+  return await seen;
+}"""
+GRIDS = {
+    "investigate": "import investigate\ninvestigate.open().widgets.events()",
+    "quak": "import investigate, quak\ncase = investigate.open()\nrelation = case.events()\nquak.Widget(relation)",
+    "itables": "import investigate, itables\nitables.init_notebook_mode(connected=False)\n"
+    "itables.show(investigate.open().scan().collect())",
+}
 ROWS = ".jp-OutputArea-output :is(.sheet .row:not(.loading), tbody tr td, .table-container tbody tr)"
 SCREENS = """async () => {
   const boxes = [...document.querySelectorAll('.jp-OutputArea-output *')];
@@ -192,7 +234,7 @@ SCREENS = """async () => {
 }"""
 
 
-def shown(notebook: Any, path: Path) -> str:
+def shown(notebook: Notebook, path: Path) -> str:
     """What one of them does in a browser; what it cannot do, it says."""
     page = notebook.page
     page.set_default_timeout(300_000)
@@ -212,10 +254,11 @@ def shown(notebook: Any, path: Path) -> str:
 
 @contextmanager
 def measured(name: str) -> Iterator[None]:
-    """Print how long the context took."""
-    began = time.perf_counter()
+    """Print how long the context took, and how long processors worked: a busy machine has them wait."""
+    began, worked = time.perf_counter(), time.process_time()
     yield
-    print(f"{name:44} {time.perf_counter() - began:8.3f} s")
+    spent, work = time.perf_counter() - began, time.process_time() - worked
+    print(f"{name:44} {spent:8.3f} s, {work:7.3f} s of the processors", flush=True)
 
 
 if __name__ == "__main__":

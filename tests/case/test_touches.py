@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +106,16 @@ def test_a_look_up_reads_touches_and_not_the_events(case: Case, monkeypatch: pyt
     monkeypatch.setattr(Lake, "connect", lambda *_given: pytest.fail("the events were read"))
     assert case.who_touched("r", **ENDS).frame["events"].to_list() == [4]
     assert case.activity("ann", **ENDS).frame["events"].to_list() == [4]
+
+
+def test_a_look_up_imports_neither_duckdb_nor_pyarrow(case: Case) -> None:
+    """Starting them takes longer than the answer."""
+    ends = tuple(end.isoformat() for end in ENDS.values())
+    code = f"""import sys, investigate
+answer = investigate.open({case.path!r}).who_touched("r", start={ends[0]!r}, end={ends[1]!r})
+print(answer.frame["events"].sum(), sorted({{"duckdb", "pyarrow", "filelock"}} & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "4 []\n"
 
 
 def test_a_window_that_cuts_a_day_is_exact(case: Case) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 import investigate
+from investigate.cli.program import MODULES, asked
 from investigate.errors import LakeError
 
 from .conftest import process, python, run
@@ -34,6 +37,30 @@ def test_alone_it_gives_an_overview() -> None:
     shown = run()
     assert shown.code == 0
     assert all(command[0] in shown.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize(("module", "commands"), MODULES.items())
+def test_a_module_adds_the_commands_it_is_imported_for(module: str, commands: tuple[str, ...]) -> None:
+    app = typer.Typer()
+    import_module(f"investigate.cli.{module}").register(app)
+    added = [*(one.name for one in app.registered_commands), *(one.name for one in app.registered_groups)]
+    assert sorted(map(str, added)) == sorted(commands)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["--case", "demo", "--strict", "sql", "select 1"], "sql"),
+        (["--case=demo", "lake", "info"], "lake"),
+        (["--help", "sql"], None),
+        (["--out"], None),
+        ([], None),
+    ],
+)
+def test_the_command_that_is_asked_for_is_told_from_what_stands_before_it(
+    arguments: list[str], command: str | None
+) -> None:
+    assert asked(arguments) == command
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def busiest(filled: Filled) -> dict[str, Any]:
     query = (
-        "select actor, any_value(credential) as credential from events where credential is not null"
-        " group by actor order by count(*) desc, actor limit 1"
+        "select actor, min(credential) as credential, min(activity) as activity from events"
+        " where credential is not null group by actor order by count(*) desc, actor limit 1"
     )
     row: dict[str, Any] = filled.run("sql", query, "--format", "json").data["rows"][0]
     return row
@@ -38,7 +38,7 @@ def commands(filled: Filled) -> dict[str, tuple[str, ...]]:
         "pivot": ("pivot", who["actor"]),
         "search": ("search", "DON:CORE", "--most", "5"),
         "blast-radius": ("blast-radius", who["credential"], "--depth", "1"),
-        "timeline": ("timeline", "--actor", who["actor"], "--activity", "read", "--most", "20"),
+        "timeline": ("timeline", "--actor", who["actor"], "--activity", who["activity"], "--most", "20"),
         "identities": ("identities",),
         "compare": ("compare", "--from", last, "--to", end, "--baseline", start, last, "--actor", who["actor"]),
     }

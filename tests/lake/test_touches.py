@@ -76,7 +76,7 @@ def kept(lake: Lake, order: str) -> Counter[tuple[Any, ...]]:
 
 
 def _schema() -> pa.Schema:
-    types = {field.name: field.type for order in ORDERS for field in order.schema}
+    types = {field.name: field.type for order in ORDERS for field in order.schema()}
     return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
 
 
@@ -87,7 +87,7 @@ def of(events: Sequence[Event]) -> Counter[tuple[Any, ...]]:
 def _looked_up(lake: Lake, order: str, value: str, window: Window) -> pl.DataFrame:
     answer = LookUp(lake.orders, 2**29).rows(order, [value], window, lake.events.snapshot().version)
     assert answer is not None
-    return answer[0]
+    return answer
 
 
 def table(events: Sequence[Event]) -> pa.Table:
@@ -208,6 +208,27 @@ def test_a_look_up_finds_the_touches_of_a_value(lake: Lake, order: Any, value: s
     found = _looked_up(lake, order.name, value, ALWAYS)
     assert set(found["first"]) == {events[number]["time"] for number in wanted}
     assert found.equals(lake.look_up.scan(order.name, [value], ALWAYS, lake.events.snapshot().version).collect())
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_query_of_a_look_up_finds_the_same(folder_lake: Lake, order: Any) -> None:
+    commit(folder_lake, "a1", table([event(1), event(2, ["s"], hours=48), event(3, actor="bob", src_ip=None)]))
+    value = {"resource": "r", "actor": "ann", "src_ip": "10.0.0.1"}[order.lead]
+    own, window = folder_lake.orders[order.name], Window.of("2026-11-01", "2026-11-02")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        own.table.storage.expose(connection, order.name, own.files() or [], own.table.schema, None)
+        bound = {"values": [value], "start": window.start, "end": window.end}
+        rows = connection.sql(folder_lake.look_up.query(order.name), params=bound).to_arrow_table().cast(_schema())
+    assert rows.to_pylist() == _looked_up(folder_lake, order.name, value, window).to_dicts()
+
+
+def test_a_look_up_whose_file_is_gone_says_what_to_do(folder_lake: Lake) -> None:
+    commit(folder_lake, "a1", table([event(1)]))
+    own = folder_lake.orders[BY_RESOURCE.name].table
+    own.storage.remove(own.snapshot().names)
+    with pytest.raises(LakeError, match="could not be read"):
+        _looked_up(folder_lake, BY_RESOURCE.name, "r", ALWAYS)
 
 
 def test_a_look_up_keeps_to_its_window(lake: Lake) -> None:

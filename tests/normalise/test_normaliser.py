@@ -6,16 +6,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-from investigate.normalise.normaliser import Input, Normaliser, content_hash
-from investigate.normalise.plan import Plan, mended
+from investigate.normalise.engine import Engine, mended
+from investigate.normalise.normaliser import Input, Normaliser
 from investigate.normalise.profile import load
+from investigate.normalise.worker import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
+    from investigate.normalise.sql import Compiled
 
     Read = Callable[..., Any]
 
@@ -75,14 +77,14 @@ def test_half_a_surrogate_pair_is_mended_for_the_engine_alone() -> None:
 def test_records_the_engine_gives_up_on_are_rejects_and_cost_no_other(
     read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Plan.run
+    run = Engine.run
 
-    def give_up_on_three(self: Plan, batch: pa.Table) -> pa.Table:
+    def give_up_on_three(self: Engine, compiled: Compiled, batch: pa.Table) -> pa.Table:
         if any('"3"' in raw for raw in batch["raw"].to_pylist()):
             raise duckdb.OutOfMemoryException("Out of Memory Error: too large\nsecond line")
-        return run(self, batch)
+        return run(self, compiled, batch)
 
-    monkeypatch.setattr(Plan, "run", give_up_on_three)
+    monkeypatch.setattr(Engine, "run", give_up_on_three)
     reading = read(b"".join(LINE % number for number in range(8)), profile="cloudtrail")
     assert [event["event_uid"] for event in reading.events] == ["0", "1", "2", "4", "5", "6", "7"]
     assert reading.reasons == ["the engine cannot read this record: Out of Memory Error: too large"]
@@ -101,7 +103,7 @@ def test_the_engine_is_freed() -> None:
     with Normaliser(load("cloudtrail")) as normaliser:
         pass
     with pytest.raises(duckdb.Error):
-        normaliser._plan.run(normaliser._plan._connection.sql("SELECT 1"))
+        normaliser._engines[0].select("SELECT 1", pa.table({"row": [1]}))
 
 
 def test_memory_does_not_grow_with_a_file(read_in_child: Callable[[str], int]) -> None:

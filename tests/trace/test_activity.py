@@ -55,8 +55,8 @@ def test_what_was_done_on_every_engine(engine: str, lake: list[Event], window: W
         expected.append(face | dict(zip(trace.WHAT, key, strict=True)) | extent(members) | used)
     with reading(engine, lake) as (frame, collect):
         touches = of_events(frame, Scope(window))
-        found = collect(trace.did(touches), trace.means(touches))
-        assert same(trace.activity_rows(*found, directory), expected)
+        (found,) = collect(trace.did(touches))
+        assert same(trace.activity_rows(found, directory), expected)
 
 
 @on_every_engine(lake=lakes, gap=gaps, directory=directories)

@@ -1,0 +1,153 @@
+"""Rows that come about in order become files that are sorted, one partition each, with little held back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from investigate.lake import parquet
+from investigate.lake.private import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+
+    from investigate.lake.table import Table
+
+_BACK: Final = 8 * 1024
+"""So many rows are held back when others are written: those that come a little late find their place among them."""
+_OPEN: Final = 64
+"""So many files are open at once."""
+_LARGEST: Final = 128 * 2**20
+"""Bytes, after which a file is closed."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished file: where it lies, its partition's value (None in a table without partitions) and its footer."""
+
+    path: Path
+    partition: str | None
+    metadata: pq.FileMetaData
+
+
+@dataclass
+class _Growing:
+    """An open file, and what the last row written to it is sorted by."""
+
+    path: Path
+    writer: parquet.Writer
+    last: tuple[Any, ...]
+
+
+class Sorted:
+    """Sorts rows into files.
+
+    A file holds rows of one partition, sorted by the table's order. Rows that come in order, or nearly, make one file
+    a partition; rows of any order make several.
+
+    Args:
+        folder: for the files; made when the first is.
+        table: whose partitions and order they have.
+        memory: what may be held of rows that wait, in bytes.
+    """
+
+    def __init__(self, folder: Path, table: Table, memory: int) -> None:
+        self._folder, self._table, self._memory = folder, table, memory
+        self._waiting: dict[str | None, list[pa.Table]] = {}  # the one that waits longest for more comes first
+        self._open: dict[str | None, _Growing] = {}
+        self._made: list[Made] = []
+        self._held = self._number = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows with the table's columns."""
+        for partition, part in self._divided(rows):
+            waiting = self._waiting.pop(partition, [])
+            waiting.append(part)
+            self._waiting[partition] = waiting
+            self._held += part.nbytes
+            if sum(map(len, waiting)) >= parquet.ROW_GROUP + _BACK:
+                self._write(partition, _BACK)
+        while self._held > self._memory:
+            self._write(next(iter(self._waiting)))
+
+    def finish(self) -> list[Made]:
+        """All files, whole and durable."""
+        for partition in list(self._waiting):
+            self._write(partition)
+        for partition in list(self._open):
+            self._close(partition)
+        return self._made
+
+    def abandon(self) -> None:
+        """Close what is open; whoever owns the folder clears it."""
+        for growing in self._open.values():
+            growing.writer.abandon()
+        self._open.clear()
+        self._waiting.clear()
+
+    def _divided(self, rows: pa.Table) -> Iterator[tuple[str | None, pa.Table]]:
+        by = self._table.partition_by
+        if by is None:
+            yield None, rows
+            return
+        values, rest = rows[by], rows.drop_columns([by])
+        found = pc.unique(values)
+        for value in found:
+            yield str(value), rest if len(found) == 1 else rest.filter(pc.equal(values, value))
+
+    def _write(self, partition: str | None, keep: int = 0) -> None:
+        """Write what waits, but for the last rows, which stay."""
+        waiting = self._waiting.pop(partition)
+        self._held -= sum(part.nbytes for part in waiting)
+        rows = _in_order(pa.concat_tables(waiting), self._table.order)
+        if keep:
+            # A slice would keep all in memory that it is cut from.
+            rest = rows.slice(len(rows) - keep).take(pa.arange(0, keep))
+            rows = rows.slice(0, len(rows) - keep)
+            self._waiting[partition] = [rest]
+            self._held += rest.nbytes
+        growing = self._file(partition, self._place(rows, 0))
+        growing.writer.write(rows)
+        growing.last = self._place(rows, -1)
+        if growing.writer.size > _LARGEST:
+            self._close(partition)
+
+    def _place(self, rows: pa.Table, at: int) -> tuple[Any, ...]:
+        """What a row is sorted by."""
+        return tuple(rows[name][at].as_py() for name in self._table.order)
+
+    def _file(self, partition: str | None, first: tuple[Any, ...]) -> _Growing:
+        """The open file of a partition, if rows from `first` on can follow what it holds, else a new one."""
+        growing = self._open.pop(partition, None)
+        if growing is not None and first < growing.last:
+            self._end(partition, growing)
+            growing = None
+        if growing is None:
+            if len(self._open) >= _OPEN:
+                self._close(next(iter(self._open)))
+            make_folder(self._folder)
+            path = self._folder / f"{self._number:06}.parquet"
+            self._number += 1
+            growing = _Growing(path, parquet.Writer(path, self._table.file_schema), first)
+        self._open[partition] = growing
+        return growing
+
+    def _close(self, partition: str | None) -> None:
+        self._end(partition, self._open.pop(partition))
+
+    def _end(self, partition: str | None, growing: _Growing) -> None:
+        self._made.append(Made(growing.path, partition, growing.writer.close()))
+
+
+def _in_order(rows: pa.Table, order: Sequence[str]) -> pa.Table:
+    """The rows, sorted where they are not already."""
+    lead = rows[order[0]].combine_chunks()
+    if len(lead) < 2 or pc.all(pc.less(lead.slice(0, len(lead) - 1), lead.slice(1))).as_py():  # noqa: PLR2004
+        return rows
+    return rows.sort_by([(name, "ascending") for name in order])

@@ -1,0 +1,116 @@
+"""Rows of any order become sorted files; what is there twice is found, whichever file and whoever brought it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from investigate.events import event_schema
+from investigate.lake import parquet, sorting
+from investigate.lake.lake import Lake
+
+from .made import NOON, commit, events, uids
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOME = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def at(*minutes: int, evidence: str = "0") -> pa.Table:
+    """Events that happened so many minutes after noon, and are named after it."""
+    rows = [
+        dict.fromkeys(event_schema().names)
+        | {"event_uid": f"e{minute}", "time": (time := NOON + timedelta(minutes=minute)), "date": time.date()}
+        | {"source": "devrev", "tenant": "acme", "actor": "ann", "actor_type": "user", "activity": "read"}
+        | {"outcome": "success", "resources": ["r"], "raw": "{}", "evidence": evidence * 64, "evidence_record": place}
+        for place, minute in enumerate(minutes)
+    ]
+    return pa.Table.from_pylist(rows, schema=event_schema())
+
+
+def assert_sorted(lake: Lake) -> None:
+    for path in lake.events.snapshot().files:
+        times = pq.read_table(path, columns=["time", "event_uid"], partitioning=None).to_pylist()
+        assert times == sorted(times, key=lambda row: (row["time"], row["event_uid"]))
+
+
+@SOME
+@given(
+    minutes=st.lists(st.integers(-3000, 3000), min_size=1, max_size=60),
+    piece=st.integers(1, 9),
+    group=st.integers(2, 8),
+    back=st.integers(0, 4),
+    memory=st.sampled_from([1, 4_000, 2**20]),
+)
+def test_whatever_the_order_files_are_sorted_and_every_event_is_there_once(
+    tmp_path_factory: pytest.TempPathFactory, minutes: list[int], piece: int, group: int, back: int, memory: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "ROW_GROUP", group)
+        patch.setattr(sorting, "_BACK", back)
+        patch.setattr(sorting, "_OPEN", 2)
+        lake = Lake(tmp_path_factory.mktemp("lake"), memory=512 * 2**20)
+        pieces = [at(*minutes[start : start + piece]) for start in range(0, len(minutes), piece)]
+        with lake.stage("a1") as staging:
+            staging.new_events._sorted._memory = memory
+            for rows in pieces:
+                staging.add(rows, staging.new_rejects._table.schema.empty_table())
+            written = lake.commit(staging, "a1", len(minutes))
+    assert (written.stored, written.duplicate) == (len(set(minutes)), len(minutes) - len(set(minutes)))
+    assert uids(lake) == sorted({f"e{minute}" for minute in minutes})
+    assert_sorted(lake)
+
+
+def test_rows_that_come_nearly_in_order_make_one_file_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP", 100)
+    monkeypatch.setattr(sorting, "_BACK", 20)
+    rng = random.Random(7)  # noqa: S311 - the same order every time
+    late = sorted(range(700), key=lambda minute: minute + rng.uniform(0, 15))
+    commit(lake, "a1", *(at(*late[start : start + 30]) for start in range(0, 700, 30)))
+    assert len(lake.events.snapshot().files) == 1
+    assert len(uids(lake)) == 700
+
+
+def test_of_equal_events_the_one_read_first_stays(lake: Lake) -> None:
+    written = commit(lake, "a1", at(9, 1, evidence="b"), at(1, 9, 2, evidence="a"), at(2, 2, evidence="c"))
+    assert (written.received, written.stored, written.duplicate) == (7, 3, 4)
+    kept = lake.scan().select("event_uid", "evidence").collect().rows()
+    assert sorted(kept) == [("e1", "b" * 64), ("e2", "a" * 64), ("e9", "b" * 64)]
+
+
+def test_only_files_that_hold_duplicates_are_written_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(lake, "a1", events("x", "y", days=1))
+    written: Counter[str] = Counter()
+    real = parquet.write
+
+    def counted(path: Path, *rest: object) -> pq.FileMetaData:
+        written[path.parent.name] += 1
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(parquet, "write", counted)
+    again = commit(lake, "a2", pa.concat_tables([events("a", "b", days=0), events("x", "z", days=1)]))
+    assert (again.stored, again.duplicate) == (3, 1)
+    assert written["events"] == 1
+    assert uids(lake) == ["a", "b", "x", "y", "z"]
+
+
+def test_another_writer_between_offer_and_commit_costs_no_event(lake: Lake) -> None:
+    with lake.stage("a1") as staging:
+        staging.add(events("a", "b"), staging.new_rejects._table.schema.empty_table())
+        first = staging.new_events.files(lake.events.snapshot())
+        commit(lake, "a2", events("b", "c"))
+        written = lake.commit(staging, "a1", 2)
+    assert len(first) == 1
+    assert (written.stored, written.duplicate) == (1, 1)
+    assert uids(lake) == ["a", "b", "c"]
+    there = {file.name for file in lake.events.storage.listed() if file.name.endswith(".parquet")}
+    assert there == set(lake.events.snapshot().names)
