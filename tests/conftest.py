@@ -15,8 +15,16 @@ from tests.needs import missing
 os.environ.pop("COLUMNS", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Spark's machine lives for a few small queries: most of its time would go into making fast what runs once.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
 settings.register_profile("shared", deadline=None)  # a machine that others use takes its time, and is right
 settings.load_profile("shared")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spark first: neighbours are run by one process as a rule, so that few have to start a machine for it."""
+    items.sort(key=lambda item: "spark" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ READER = """
 import os, sys
 sys.path[:] = [path for path in sys.argv[2].split(os.pathsep)]
 from pathlib import Path
+import filelock  # what is imported later may lie where only root may look
 from investigate.errors import CaseError
 from investigate.journal import Journal
 if os.getuid() == 0:
