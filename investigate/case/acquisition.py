@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -22,13 +23,14 @@ from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from investigate.case.case import Case
     from investigate.case.coverage import Coverage
+    from investigate.case.early import Early
     from investigate.evidence import Entry
     from investigate.journal import AcquisitionRow
-    from investigate.normalise.normaliser import Input
+    from investigate.normalise.normaliser import Batch, Input, Normaliser
     from investigate.normalise.survey import Decision
     from investigate.sources.received import Progress, Received
 
@@ -106,6 +108,7 @@ def acquire(
     spec: dict[str, Any],
     fetch: Callable[[], Fetched],
     progress: Progress,
+    early: Early | None = None,
 ) -> Acquisition:
     """Run one acquisition from its beginning, or bring one to its end that asked for the same and was cut off.
 
@@ -116,6 +119,7 @@ def acquire(
         spec: what is asked for, without secrets; equal for every try at the same thing.
         fetch: brings the evidence.
         progress: told how far it is.
+        early: reads what `fetch` brings while it still comes.
 
     Raises:
         ContainerError: none of the files holds a log; they are kept as evidence all the same.
@@ -130,22 +134,23 @@ def acquire(
         return _judged(_reported(case, row))
     identity = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     case.journal.begin(id=identity, key=key, kind=kind, source=source, spec=spec)
-    try:
-        fetched = fetch()
-        entry = _record(case, identity, kind, source, fetched)
-    except BaseException as error:
-        reason = error.message if isinstance(error, InvestigateError) else type(error).__name__
-        case.journal.fail(identity, reason, _failed(case, kind, source, spec, identity))
-        raise
-    try:
-        finished_now = _finish(case, entry, progress, fetched.received.warnings)
-    except Cancelled as error:  # wanted by a person: the next acquisition must not bring it to its end after all
-        case.journal.fail(identity, error.message, _failed(case, kind, source, spec, identity))
-        raise
-    except BaseException:
-        case.journal.leave(identity)  # the next acquisition, also one of this process, brings it to its end
-        raise
-    return _judged(finished_now)
+    with early.running(identity) if early else nullcontext():
+        try:
+            fetched = fetch()
+            entry = _record(case, identity, kind, source, fetched)
+        except BaseException as error:
+            reason = error.message if isinstance(error, InvestigateError) else type(error).__name__
+            case.journal.fail(identity, reason, _failed(case, kind, source, spec, identity))
+            raise
+        try:
+            done = _finish(case, entry, progress, fetched.received.warnings, early=early)
+        except Cancelled as error:  # wanted by a person: the next acquisition must not bring it to its end after all
+            case.journal.fail(identity, error.message, _failed(case, kind, source, spec, identity))
+            raise
+        except BaseException:
+            case.journal.leave(identity)  # the next acquisition, also one of this process, brings it to its end
+            raise
+    return _judged(done)
 
 
 def resume(case: Case, progress: Progress) -> dict[str, Acquisition]:
@@ -199,22 +204,39 @@ def _record(case: Case, identity: str, kind: Any, source: str, fetched: Fetched)
     return entry
 
 
-def _finish(
-    case: Case, entry: Entry, progress: Progress, warnings: tuple[str, ...], *, resumed: bool = False
-) -> Acquisition:
+def normaliser(case: Case, source: str, tenant: str | None) -> Normaliser:
+    """What reads the records of a case's logs, within the bounds that are set for it."""
     from investigate.normalise.normaliser import Normaliser  # noqa: PLC0415 - engines, which a look at a case needs not
 
-    profile = profiles.load(entry.source, case.config.profiles)
+    profile = profiles.load(source, case.config.profiles)
+    return Normaliser(profile, case.limits, tenant=tenant, memory=case.config.ingest.memory // 2, jobs=case.jobs)
+
+
+def _finish(
+    case: Case,
+    entry: Entry,
+    progress: Progress,
+    warnings: tuple[str, ...],
+    *,
+    resumed: bool = False,
+    early: Early | None = None,
+) -> Acquisition:
     tally = Tally()
-    memory = case.config.ingest.memory // 2
-    tenant = entry.extra.get("tenant")
-    normaliser = Normaliser(profile, case.limits, tenant=tenant, memory=memory, jobs=case.jobs)
-    with normaliser, case.lake.stage(entry.acquisition) as staging:
-        opened = _Opened(case, entry)
-        for batch in normaliser.read(opened):
+    with ExitStack() as stack:
+        reading: Early | _Opened
+        if early and early.holds(entry.files):
+            reading = early
+        else:
+            tenant = entry.extra.get("tenant")
+            reading = _Opened(case, stack.enter_context(normaliser(case, entry.source, tenant)))
+        staging = stack.enter_context(case.lake.stage(entry.acquisition))
+        size = sum(file.size for file in entry.files)
+        for batch in reading.batches(entry.files):
             staging.add(batch.events, batch.rejects)
             tally.add(batch)
-            progress("normalise", tally.records, opened.guess(tally.records), "records")
+            # As many more as the bytes that are left, should those hold as many as these.
+            guess = max(tally.records, tally.records * size // reading.done) if reading.done else None
+            progress("normalise", tally.records, guess, "records")
         progress("normalise", tally.records, tally.records, "records")
         with case.locked():
             written = case.lake.commit(staging, entry.acquisition, tally.records)
@@ -233,7 +255,7 @@ def _finish(
         window=window,
         coverage=case.coverage_of(window, [(i.source, i.tenant) for i in claimed.intervals]),
         lake_version=written.version,
-        decisions=normaliser.decisions,
+        decisions=reading.normaliser.decisions,
         warnings=(*warnings, *claimed.warnings, *([written.note] if written.note else [])),
         resumed=resumed,
         unreadable=tally.unreadable,
@@ -260,31 +282,32 @@ def _reported(case: Case, row: AcquisitionRow) -> Acquisition:
 
 
 class _Opened:
-    """The evidence of an acquisition, opened one file after the other, and how far it was read."""
+    """The evidence of an acquisition, opened one file after the other; see `Early`, which has the same members."""
 
-    def __init__(self, case: Case, entry: Entry) -> None:
-        self._case, self._files = case, entry.files
-        self._size = sum(file.size for file in entry.files)
-        self._done = 0
+    def __init__(self, case: Case, normaliser: Normaliser) -> None:
+        self._case, self.normaliser = case, normaliser
+        self._before = 0
         self._current: IO[bytes] | None = None
 
-    def __iter__(self) -> Iterator[Input]:
-        from investigate.normalise.normaliser import Input  # noqa: PLC0415 - see `_finish`
+    def batches(self, files: Sequence[EvidenceFile]) -> Iterator[Batch]:
+        return self.normaliser.read(self._inputs(files))
 
-        for file in self._files:
+    @property
+    def done(self) -> int:
+        try:
+            return self._before + (self._current.tell() if self._current else 0)
+        except ValueError:  # closed by the thread that reads it
+            return self._before
+
+    def _inputs(self, files: Sequence[EvidenceFile]) -> Iterator[Input]:
+        from investigate.normalise.normaliser import Input  # noqa: PLC0415 - see `normaliser`
+
+        for file in files:
             with self._case.evidence.open(file.sha256) as stream:
                 self._current = stream
                 yield Input(stream, file.size, file.sha256)
                 self._current = None
-            self._done += file.size
-
-    def guess(self, records: int) -> int | None:
-        """How many records there will be, as so many of the bytes held those so far; None while that says nothing."""
-        try:
-            done = self._done + (self._current.tell() if self._current else 0)
-        except ValueError:  # closed by the thread that reads it
-            return None
-        return max(records, records * self._size // done) if done else None
+            self._before += file.size
 
 
 def _judged(acquisition: Acquisition) -> Acquisition:

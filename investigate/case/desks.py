@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from investigate import config
 from investigate.case.acquisition import Acquisition, Fetched, acquire
+from investigate.case.early import Early
 from investigate.errors import ContainerError, InvestigateError, LinkError, LinkExpired, UsageError
 from investigate.events import TimeLike, Window, iso
 from investigate.evidence.ledger import operator
@@ -190,8 +191,11 @@ class DevRev:
         settings = self._case.config
         window = known.window if known else None
 
+        early = Early(self._case, "devrev", settings.devrev.tenant)
+
         def fetch() -> Fetched:
-            received = download(found, self._case.evidence, settings.http, progress=progress, window=window)
+            store, told = self._case.evidence, early.arriving
+            received = download(found, store, settings.http, progress=progress, window=window, arriving=told)
             extra = {
                 "request": known.id if known else None,
                 "signed_at": iso(found.signed_at) if found.signed_at else None,
@@ -203,7 +207,7 @@ class DevRev:
         if known:
             spec |= {"window": known.window.as_json(), "filter": known.filter}
         try:
-            return acquire(self._case, "devrev", "devrev", spec, fetch, progress)
+            return acquire(self._case, "devrev", "devrev", spec, fetch, progress, early)
         except (LinkError, ContainerError) as error:
             self._note_failure(known, error)
             raise

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _CLOSED = -1
+_PATIENCE = 1.0
+"""Seconds; longer than another process that sweeps needs to see whether the lock is held."""
 
 
 class Incoming:
@@ -53,7 +55,7 @@ class Incoming:
         try:
             for folder in (self._root, self._path.parent):
                 make_folder(folder)
-            self._lock.acquire(blocking=False)
+            self._lock.acquire(timeout=_PATIENCE)
         except Timeout:
             raise EvidenceError(
                 "Another download of this link is under way.",
@@ -82,6 +84,14 @@ class Incoming:
     def size(self) -> int:
         """Bytes there are, those of an earlier try included."""
         return self._size
+
+    def reader(self) -> BinaryIO:
+        """The bytes there are, from the first on, for another thread; it stays good when they become evidence.
+
+        Raises:
+            OSError: they are gone.
+        """
+        return os.fdopen(os.open(self._path, os.O_RDONLY | NO_FOLLOW), "rb", buffering=0)
 
     def notes(self) -> dict[str, str]:
         """What was noted about these bytes, in this try or an earlier one; a copy."""

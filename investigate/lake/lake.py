@@ -112,6 +112,24 @@ class Lake:
                 "Free some space if the disk is full, then run the same command again: it goes on from the evidence.",
             ) from error
 
+    @contextmanager
+    def aside(self, writer: str) -> Iterator[Path]:
+        """A folder for what is not ready to be staged, gone when left, and cleared away after who was killed.
+
+        Raises:
+            LakeError: it cannot be made.
+        """
+        from investigate.lake.scratch import Scratch  # noqa: PLC0415 - see `stage`
+
+        with ExitStack() as stack:
+            try:
+                scratch = stack.enter_context(Scratch(self._scratch(writer), self._memory, ()))
+            except OSError as error:
+                raise LakeError(
+                    f"Nothing can be set aside: {first_line(error)}", "See whether the case can be written."
+                ) from error
+            yield scratch.folder
+
     def staged(self) -> list[str]:
         """The writers that have something in staging, acquisitions and compactions: under way, or killed."""
         folder = self.root / ".staging"

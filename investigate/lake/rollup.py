@@ -45,6 +45,8 @@ _ALIKE: Final = 2
 _FEW: Final = 3
 """... and from so many of them on are merged with it: each row is written again once for four times as many."""
 _TRIES: Final = 3
+_WORTH: Final = 20_000
+"""From so many events on it pays to look for such columns."""
 _FEW_TEXTS: Final = 50_000
 """A column of text with no more values than these is summed up as numbers."""
 
@@ -199,7 +201,8 @@ class Rollup:
         expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in part])
         if merged:
             expose(connection, "earlier", base.table, base.files_of({run.name for run in merged}))
-        kinds = _kinds(connection, texts("fresh", "earlier" if merged else None))
+        few = sum(self._events.counts().get(name, 0) for name in part) < _WORTH
+        kinds = {} if few else _kinds(connection, texts("fresh", "earlier" if merged else None))
         query = of_events("fresh", kinds)
         if merged:
             earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)

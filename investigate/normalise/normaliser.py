@@ -6,7 +6,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Self
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from investigate.normalise.records import RecordReader
 from investigate.normalise.worker import Made, Worker, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from investigate.normalise.profile import Profile
@@ -128,10 +129,10 @@ class Normaliser:
         jobs: int = 1,
     ) -> None:
         self._profile, self._limits, self._jobs = profile, limits or Limits(), jobs
-        self._engines = [Engine(memory // (jobs + 1), memory) for _ in range(jobs)]
-        self._workers: SimpleQueue[Worker] = SimpleQueue()
-        for engine in self._engines:
-            self._workers.put(Worker(engine, profile))
+        self._memory, self._engines = memory, list[Engine]()
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._starting = Lock()
+        self._idle.put(self._worker())
         try:
             self._plan = Plan(profile, tenant, self._engines[0])
         except BaseException:
@@ -153,7 +154,7 @@ class Normaliser:
         """For a flexible profile, which field was taken for which column, over all files read so far."""
         return tuple(self._plan.decisions.values())
 
-    def read(self, files: Iterable[Input]) -> Iterator[Batch]:
+    def read(self, files: Iterable[Input]) -> Generator[Batch, None, None]:
         """All that is in some evidence files, in their order.
 
         A file, or an archive's member, that holds no log counts as one rejected record with its reason.
@@ -205,11 +206,21 @@ class Normaliser:
 
     def _made(self, compiled: Compiled, table: pa.Table) -> Made:
         """In any thread: what the next free worker makes of some records."""
-        worker = self._workers.get()
+        try:
+            worker = self._idle.get_nowait()
+        except Empty:
+            worker = self._worker()
         try:
             return worker.run(compiled, table)
         finally:
-            self._workers.put(worker)
+            self._idle.put(worker)
+
+    def _worker(self) -> Worker:
+        """A new one, with an engine of its own."""
+        with self._starting:
+            engine = Engine(self._memory // (self._jobs + 1), self._memory)
+            self._engines.append(engine)
+        return Worker(engine, self._profile)
 
     def _batches(self, pending: _Pending, future: Future[Made]) -> Iterator[Batch]:
         """One batch, or several where records hold so many events that their texts would not fit into memory."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from investigate.errors import LinkExpired, LinkRefused, NotFound, SourceError, TransferError
 from investigate.sources.answers import Answer, Vendor, error_for, summary
+from investigate.sources.arriving import Arriving
 from investigate.sources.etag import is_strong, stated_md5
 from investigate.sources.http import Client
 from investigate.sources.phrases import devrev_request, moment
@@ -61,6 +62,7 @@ def download(
     transport: httpx.BaseTransport | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     window: Window | None = None,
+    arriving: Arriving | None = None,
 ) -> Received:
     """Fetch what `link` points to and keep it.
 
@@ -75,6 +77,7 @@ def download(
         transport: in place of the network.
         now: reads the clock.
         window: what the export was asked for, to be named in the command that asks again.
+        arriving: told how far the file is, for who reads it meanwhile.
 
     Raises:
         LinkExpired: before the request by the link's own words, after it by the server's.
@@ -88,7 +91,7 @@ def download(
         Client(base, {"Accept": "*/*"}, config, vendor=_S3, hidden=link.secrets, transport=transport) as client,
         store.resume(link.key, link.name, extension(link.name)) as incoming,
     ):
-        transfer = _Transfer(link, client, incoming, progress, now, window)
+        transfer = _Transfer(link, client, incoming, progress, now, window, arriving or Arriving())
         transfer.run()
         return Received(
             files=(incoming.commit(),),
@@ -108,6 +111,7 @@ class _Transfer:
     progress: Progress
     now: Callable[[], datetime]
     window: Window | None
+    arriving: Arriving
     restarts: int = 0
     done: bool = False
     response: dict[str, str] = field(default_factory=dict)
@@ -133,6 +137,7 @@ class _Transfer:
     def _fetch(self) -> None:
         with self.client.stream(self.link.url, self._headers()) as response:
             total = self._begin(response)
+            self.arriving.begin(self.incoming.reader, self.incoming.size, total)
             self.progress("download", self.incoming.size, total, "bytes")
             for chunk in self.client.chunks(response, raw=True):
                 if total is not None and self.incoming.size + len(chunk) > total:
@@ -140,6 +145,7 @@ class _Transfer:
                 self.incoming.write(chunk)
                 if self.md5:
                     self.md5.update(chunk)
+                self.arriving.grew(self.incoming.size)
                 self.progress("download", self.incoming.size, total, "bytes")
         if total is not None and self.incoming.size < total:
             raise Again(_cut(self.client.host, self.incoming.size, total))
@@ -188,6 +194,7 @@ class _Transfer:
         return int(found[3])
 
     def _clear(self) -> None:
+        self.arriving.restart()
         self.incoming.truncate()
         self.md5 = hashlib.md5(usedforsecurity=False)
 

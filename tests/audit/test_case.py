@@ -143,7 +143,7 @@ def test_the_window_goes_on_where_the_last_one_ended_and_shows_what_is_missing(
 ) -> None:
     take(case, tmp_path, entry(1, timedelta(days=9)), entry(2, timedelta(days=8)))
     with case.audit_new(rules, shipped=False) as first:
-        assert abs(first.window.end - NOW) < timedelta(minutes=5)
+        assert abs(first.window.end - datetime.now(UTC)) < timedelta(minutes=5)
         assert not first.coverage.complete
     take(case, tmp_path, entry(3, timedelta(hours=2)), entry(4, timedelta(hours=1)))
     with case.audit_new(rules, shipped=False) as second:

@@ -115,16 +115,21 @@ rows = st.builds(
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(rows, max_size=12, unique_by=lambda one: one["event_uid"]), min_size=1, max_size=3))
+@given(
+    st.lists(st.lists(rows, max_size=12, unique_by=lambda one: one["event_uid"]), min_size=1, max_size=3),
+    st.sampled_from([0, rollup._WORTH]),
+)
 def test_it_equals_the_events_it_sums_however_they_came(
-    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]]
+    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]], worth: int
 ) -> None:
     lake = Lake(tmp_path_factory.mktemp("lakes") / "lake")
     stored: dict[tuple[Any, ...], Event] = {}
-    for number, events in enumerate(acquisitions):
-        commit(lake, f"a{number}", table(events))
-        for one in events:
-            stored.setdefault((one["date"], one["event_uid"]), one)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollup, "_WORTH", worth)
+        for number, events in enumerate(acquisitions):
+            commit(lake, f"a{number}", table(events))
+            for one in events:
+                stored.setdefault((one["date"], one["event_uid"]), one)
     assert [kept(lake, order.name) for order in ORDERS] == [of(list(stored.values()))] * len(ORDERS)
 
 
