@@ -202,7 +202,7 @@ class Rollup:
         if merged:
             expose(connection, "earlier", base.table, base.files_of({run.name for run in merged}))
         few = sum(self._events.counts().get(name, 0) for name in part) < _WORTH
-        kinds = {} if few else _kinds(connection, texts("fresh", "earlier" if merged else None))
+        kinds = {} if few else _kinds(connection, *texts("fresh", "earlier" if merged else None))
         query = of_events("fresh", kinds)
         if merged:
             earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)
@@ -234,16 +234,26 @@ class Rollup:
             own.table.storage.remove(action.path for action in added)
 
 
-def _kinds(connection: duckdb.DuckDBPyConnection, texts: Mapping[str, str]) -> dict[str, str]:
-    """For the columns with few values a type of these, in order: such are told apart and sorted as numbers are."""
-    kinds = {}
-    for name, query in texts.items():
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE found AS SELECT text FROM ({query}) WHERE text IS NOT NULL")
-        ((count,),) = connection.execute("SELECT count(*) FROM found").fetchall()
-        if 0 < count <= _FEW_TEXTS:
-            kinds[name] = f"kind_of_{name}"
-            connection.execute(f"CREATE TYPE {kinds[name]} AS ENUM (SELECT text FROM found ORDER BY text)")
-    return kinds
+def _kinds(connection: duckdb.DuckDBPyConnection, names: Sequence[str], query: str) -> dict[str, str]:
+    """For the columns with few values a type of these, in order: such are told apart and sorted as numbers are.
+
+    Args:
+        connection: to the lake.
+        names: of columns of text.
+        query: their values.
+    """
+    counted = ", ".join(f"approx_count_distinct({name})" for name in names)
+    (counts,) = connection.execute(f"SELECT {counted} FROM ({query})").fetchall()
+    few = [name for name, count in zip(names, counts, strict=True) if 0 < count <= _FEW_TEXTS and name != "resource"]
+    if not few:
+        return {}
+    found = ", ".join(f"list(DISTINCT {name}) FILTER ({name} IS NOT NULL) AS {name}" for name in few)
+    connection.execute(f"CREATE TEMP TABLE found AS SELECT {found} FROM ({query})")
+    for name in few:
+        connection.execute(
+            f"CREATE TYPE kind_of_{name} AS ENUM (SELECT unnest({name}) AS text FROM found ORDER BY text)"
+        )
+    return {name: f"kind_of_{name}" for name in few}
 
 
 def _parts(names: Sequence[str], counts: Mapping[str, int], most: int) -> list[list[str]]:

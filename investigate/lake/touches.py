@@ -127,20 +127,15 @@ def of_events(view: str, kinds: Mapping[str, str] | None = None) -> str:
         FROM told GROUP BY ALL"""
 
 
-def texts(fresh: str, earlier: str | None) -> dict[str, str]:
-    """For each column of text a query for all its values, in events and in rows of `touches`.
+def texts(fresh: str, earlier: str | None) -> tuple[tuple[str, ...], str]:
+    """The columns of text, and a query for their values in events and in rows of `touches`.
 
     Args:
-        fresh: a view of events.
+        fresh: a view of events; of the objects that one of them names, this is about the first.
         earlier: a view of rows of `touches`, None where there is none.
     """
-    columns = [name for name in (*KEY, *_NAMES) if name != "date"]
-    found = {}
-    for name in columns:
-        value = "unnest(resources)" if name == "resource" else name
-        more = f" UNION SELECT {name} FROM {earlier}" if earlier else ""
-        found[name] = f"SELECT DISTINCT {value} AS text FROM {fresh}{more}"
-    return found
+    names = tuple(name for name in (*KEY, *_NAMES) if name != "date")
+    return names, " UNION ALL ".join(f"SELECT {', '.join(names)} FROM {view}" for view in (fresh, earlier) if view)
 
 
 def summed(parts: Sequence[str]) -> str:

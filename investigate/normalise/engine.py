@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 100_000
 """So many derived values are remembered of a column."""
 _AMPLE: Final = Lock()
+_PLANS: Final = 100
+"""So many plans of queries are kept."""
 _SHORTEST_INSTANT: Final = len("2026-11-03T10:00:00Z")
 _FIRST_YEAR: Final = pa.scalar(-62_135_596_800_000_000, pa.timestamp("us", "UTC"))
 _INSTANT: Final = pa.timestamp("us", "UTC")
@@ -42,6 +44,18 @@ class _Coded:
         return cls(found.indices, found.dictionary.to_pylist())
 
 
+class _Source:
+    """What a prepared query reads: the table it is run over."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.table: pa.Table | None = None
+        self._empty = schema.empty_table()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        table = self._empty if self.table is None else self.table
+        return table.__arrow_c_stream__(requested_schema)
+
+
 class Engine:
     """Runs compiled profiles; one thread at a time.
 
@@ -61,6 +75,7 @@ class Engine:
         )
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
+        self._prepared: dict[tuple[str, pa.Schema], tuple[str, _Source]] = {}
         self._remembered: dict[str, dict[tuple[Any, ...], Any]] = {}
 
     def close(self) -> None:
@@ -122,12 +137,28 @@ class Engine:
         return pa.table({**given, "is_object": values["is_object"], **made})
 
     def select(self, sql: str, batch: pa.Table) -> pa.Table:
-        """The result of a query over `batch`, in its order."""
-        self._connection.register("batch", batch)
+        """The result of a query over `batch`, in its order; planned once, which takes longer than to run it."""
+        if (sql, batch.schema) not in self._prepared:
+            self._prepare(sql, batch.schema)
+        name, source = self._prepared[sql, batch.schema]
+        source.table = batch
         try:
-            return self._connection.sql(sql).to_arrow_table()
+            return self._connection.sql(f"EXECUTE {name}").to_arrow_table()
         finally:
-            self._connection.unregister("batch")
+            source.table = None
+
+    def _prepare(self, sql: str, schema: pa.Schema) -> None:
+        if len(self._prepared) >= _PLANS:
+            for name, _ in self._prepared.values():
+                self._connection.execute(f"DEALLOCATE {name}")
+                self._connection.unregister(f"batch_{name}")
+            self._prepared.clear()
+        name, source = f"query_{len(self._prepared)}", _Source(schema)
+        self._connection.register(f"batch_{name}", source)
+        self._connection.execute(
+            f"PREPARE {name} AS WITH batch AS (SELECT * FROM batch_{name}) SELECT * FROM ({sql}) AS result"
+        )
+        self._prepared[sql, schema] = name, source
 
     def _in_each(self, compiled: Compiled, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         names = compiled.in_each_needs or ("part",)
