@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.kinds import log
+
 from .conftest import SECRETS, children, ended, python, run, started, state
 
 if TYPE_CHECKING:
@@ -174,6 +176,34 @@ def test_an_extra_that_is_missing_is_named(tmp_path: Path) -> None:
     ran = python(code, cwd=tmp_path)
     assert ran.code == 2
     assert ran.err.splitlines()[1] == "Install it: pip install 'investigate[sandbox]'"
+
+
+def test_bounds_for_one_command_change_nothing_but_its_pace(tmp_path: Path) -> None:
+    logs = log(tmp_path / "log.jsonl.gz", 0, 300, broken=3)
+    told = []
+    for name, bounds in (("usual", ()), ("bound", ("--memory", "64 MiB", "--jobs", "1")), ("wide", ("--jobs", "3"))):
+        case = ("--case", str(tmp_path / name))
+        assert run(*case, "import", str(logs), "--profile", "cloudtrail", *bounds).code == 0
+        found = run(*case, "sql", "select event_uid, actor, time from events order by all", "--format", "json").data
+        told.append(found["rows"])
+    assert (told[0], len(told[0])) == (told[1], 300)
+    assert told[0] == told[2]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        (("--memory", "much"), "no size"),
+        (("--memory", "512"), "too few"),
+        (("--memory", "1MB"), "too few"),
+        (("--memory", "-1GiB"), "no size"),
+        (("--jobs", "0"), "--jobs"),
+    ],
+)
+def test_a_bound_that_is_none_is_refused(bounds: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    case = ("--case", str(tmp_path / "case"))
+    refused = run(*case, "import", str(tmp_path), "--profile", "cloudtrail", *bounds)
+    assert (refused.code, said in refused.err) == (2, True), refused.err
 
 
 def test_an_import_from_the_keyboard_that_is_interrupted_is_130(tmp_path: Path) -> None:
