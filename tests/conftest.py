@@ -13,6 +13,7 @@ from tests.needs import missing
 
 # What a process that runs tests beside others is given, and a person's is not: a width, and deafness to Ctrl-C.
 os.environ.pop("COLUMNS", None)
+os.environ.pop("VIRTUAL_ENV", None)  # of a shell that is in another one
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Spark's machine lives for a few small queries: most of its time would go into making fast what runs once.

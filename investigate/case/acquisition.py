@@ -101,6 +101,20 @@ class Fetched:
     extra: dict[str, Any]
 
 
+@contextmanager
+def _frugal() -> Iterator[None]:
+    """Let Arrow give back what it frees: its own allocators keep a fifth of the memory that reading logs takes."""
+    import pyarrow as pa  # noqa: PLC0415 - see `normaliser`
+
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
+
+
+@_frugal()
 def acquire(
     case: Case,
     kind: Any,
@@ -126,25 +140,12 @@ def acquire(
         Cancelled: `progress` raised it; nothing is committed, and what is evidence already stays that.
         InvestigateError: whatever the source, the evidence or the lake raise.
     """
-    with _frugal():
-        return _judged(_acquired(case, kind, source, spec, fetch, progress, early))
-
-
-def _acquired(
-    case: Case,
-    kind: Any,
-    source: str,
-    spec: dict[str, Any],
-    fetch: Callable[[], Fetched],
-    progress: Progress,
-    early: Early | None,
-) -> Acquisition:
     key = hashlib.sha256(json.dumps([kind, source, spec], sort_keys=True).encode()).hexdigest()
     finished = resume(case, progress)
     if key in finished:
-        return finished[key]
+        return _judged(finished[key])
     if row := case.journal.unreported(key):
-        return _reported(case, row)
+        return _judged(_reported(case, row))
     identity = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     case.journal.begin(id=identity, key=key, kind=kind, source=source, spec=spec)
     with early.running(identity) if early else nullcontext():
@@ -156,26 +157,14 @@ def _acquired(
             case.journal.fail(identity, reason, _failed(case, kind, source, spec, identity))
             raise
         try:
-            return _finish(case, entry, progress, fetched.received.warnings, early=early)
+            done = _finish(case, entry, progress, fetched.received.warnings, early=early)
         except Cancelled as error:  # wanted by a person: the next acquisition must not bring it to its end after all
             case.journal.fail(identity, error.message, _failed(case, kind, source, spec, identity))
             raise
         except BaseException:
             case.journal.leave(identity)  # the next acquisition, also one of this process, brings it to its end
             raise
-
-
-@contextmanager
-def _frugal() -> Iterator[None]:
-    """Let Arrow give back what it frees: its own allocators keep a fifth of the memory that reading logs takes."""
-    import pyarrow as pa  # noqa: PLC0415 - see `normaliser`
-
-    before = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(before)
+    return _judged(done)
 
 
 def resume(case: Case, progress: Progress) -> dict[str, Acquisition]:

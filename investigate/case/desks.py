@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from investigate import config
 from investigate.case.acquisition import Acquisition, Fetched, acquire
-from investigate.case.early import Early
 from investigate.errors import ContainerError, InvestigateError, LinkError, LinkExpired, UsageError
 from investigate.events import TimeLike, Window, iso
 from investigate.evidence.ledger import operator
@@ -190,6 +189,8 @@ class DevRev:
             self._case.journal.update_request(known.id, state=RequestState.downloading)
         settings = self._case.config
         window = known.window if known else None
+
+        from investigate.case.early import Early  # noqa: PLC0415 - engines, which a list of exports needs not
 
         early = Early(self._case, "devrev", settings.devrev.tenant)
 

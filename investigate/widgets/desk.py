@@ -179,6 +179,8 @@ class Widgets:
         """
         until = time.monotonic() + timeout
         settled = [view.settle(max(0.0, until - time.monotonic())) for view in self._views.values()]
+        for view in self._views.values():
+            view.tell_again()
         return all(settled)
 
     # For the widgets

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -73,6 +74,7 @@ class View(anywidget.AnyWidget):
         self._asking = False
         self._seat: Seat | None = None
         self._late: list[DisplayHandle] = []
+        self._told: list[DisplayHandle] = []
         self.on_msg(self._from_page)
         desk.scope.watch(self._scope_changed)
 
@@ -224,15 +226,23 @@ class View(anywidget.AnyWidget):
         from IPython.display import display  # noqa: PLC0415 - who calls this has it
 
         self.settle(_PATIENCE)
+        early = self._asking  # the answer may come while what is shown without it is being made
         handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None and self._asking:
+        if handle is not None and early:
             self._late.append(handle)
             if not self._asking:  # the answer came meanwhile
                 self._catch_up()
 
     def _catch_up(self) -> None:
-        while self._late:
-            self._late.pop().update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+        with suppress(IndexError):  # another thread may take the last
+            while self._late:
+                self._told.append(self._late.pop())
+                self._told[-1].update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+
+    def tell_again(self) -> None:
+        """From a cell: what was put right between two cells may have been lost on whoever runs the notebook."""
+        while self._told:
+            self._told.pop().update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
 
     def _bundle(self) -> dict[str, Any]:
         shown = self._repr_mimebundle_()

@@ -71,7 +71,7 @@ questions = st.one_of(
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(rows, max_size=30),
     asked=st.lists(st.tuples(questions, st.one_of(ends, whole_days)), min_size=3, max_size=3),

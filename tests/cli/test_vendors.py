@@ -88,7 +88,7 @@ def test_requests_are_split_and_listed(at_box: Box, tmp_path: Path) -> None:
         ("requested", '{"operation_types": ["read"]}')
     }
     assert all("Updates (the bell)" in row["next"] and row["link_seconds_left"] is None for row in listed)
-    assert run("devrev", "exports", *case).out.count("asked for 0 s ago") == 2
+    assert len(re.findall(r"asked for \d+ s ago", run("devrev", "exports", *case).out)) == 2
     assert at_box.at["devrev_url"] not in asked.out
 
 

@@ -30,7 +30,7 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 Event = dict[str, Any]
 
 _EXAMPLES = 15
-_SPARK_EXAMPLES = 4
+_SPARK_EXAMPLES = 2
 """A query takes Spark half a second, however little there is to read: its few lakes are crowded ones."""
 
 
