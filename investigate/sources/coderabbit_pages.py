@@ -2,8 +2,12 @@
 
 Pages are offsets into a list that may change while it is read. A window counts as read when `total_count` is the same
 on every page, as many different ids were read, and the first page is still the same at the end; a window of a single
-page was read at one instant. Otherwise it is read again, then halved. Entries alike in all but their id, on different
-pages, must show all their ids once more in the answer about their second alone.
+page was read at one instant. Otherwise it is read again, then halved, and must show again whatever was seen of it.
+Entries alike in all but their id, on different pages, must show all their ids once more in the answer about their
+second alone.
+
+No request is given up that another one follows: whatever mixes up the answers on their way would put its answer in
+the place of one that is wanted, and the wanted one would be lost with it.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from investigate.sources.coderabbit_page import PAGE_SIZE
 from investigate.sources.coderabbit_steps import SECOND, Ask, Fetch, Keep, Outcome, Read, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
     from investigate.sources.coderabbit_page import Entry, Page
@@ -82,7 +86,7 @@ class _Reading:
         return Outcome(unproven, self._total, self._rereads, self._outside, self._alike, self._fault)
 
     def read(
-        self, span: Span, only_new: Window | None, after: Span | None
+        self, span: Span, only_new: Window | None, after: Span | None, seen: Mapping[bytes, datetime] | None = None
     ) -> Generator[Fetch | Keep, Sequence[Page], None]:
         """Read `span` until it is proven, cut in two where need be, or give it up.
 
@@ -90,17 +94,20 @@ class _Reading:
             span: what to read.
             only_new: keep only pages that bring an entry of this window; None keeps every page of a proven reading.
             after: what is going to be read next.
+            seen: keys and times of entries that an earlier reading found in `span`.
         """
+        owed = dict(seen or {})
         halves = span.halves()
         reads: list[Read] = []
         last = False
         for _ in range(READS):
             last = halves is None or self._hurried
-            read = yield from self._once(span, after, last=last)
+            read = yield from self._once(span, after, last=last, owed=owed)
             if not read.fault:
                 yield self._keep(span, [read], only_new, proven=True)
                 return
             reads.append(read)
+            owed |= span.well_within(read.times())
             self._fault = read.fault
             if self._hurried or read.hopeless:
                 break
@@ -111,13 +118,15 @@ class _Reading:
             return
         yield Keep(())
         for half, following in zip(halves, (halves[1], after), strict=True):
-            yield from self.read(half, only_new, following)
+            yield from self.read(half, only_new, following, half.well_within(owed))
 
     @property
     def _hurried(self) -> bool:
         return 0 < self._enough <= self._requests
 
-    def _once(self, span: Span, after: Span | None, *, last: bool) -> Generator[Fetch | Keep, Sequence[Page], Read]:
+    def _once(
+        self, span: Span, after: Span | None, *, last: bool, owed: Mapping[bytes, datetime] | None = None
+    ) -> Generator[Fetch | Keep, Sequence[Page], Read]:
         """Read `span` once; when it will be halved otherwise, only as far as there is hope."""
         read = Read(span, self._promised.pop(span, 0) or self._next_turn())
         if self._requests >= MAX_REQUESTS:
@@ -136,7 +145,7 @@ class _Reading:
             rest = read.requests(range(stop, min(stop + self._batch, read.length + 1)))
             fresh = yield from self._fetch(read, range(at, stop), rest or self._promise(after))
             at = stop
-        read.judge()
+        read.judge(owed or {})
         if not read.fault and not last and not (yield from self._vouched(read, after)):
             read.give_up()
         if not read.fault and len(read.pages) > 1:
@@ -172,7 +181,8 @@ class _Reading:
 
     def _asked(self, step: Fetch) -> Fetch:
         self._requests += len(step.asks)
-        return step
+        promised = (Ask(span, 1, turn) for span, turn in self._promised.items())
+        return Fetch(step.asks, (*step.ahead, *(ask for ask in promised if ask not in step.ahead)))
 
     def _promise(self, span: Span | None) -> tuple[Ask, ...]:
         """The first request of the reading of `span` that is to come."""

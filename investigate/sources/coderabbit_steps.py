@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from investigate.events import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from investigate.sources.coderabbit_page import Entry, Page
@@ -34,6 +34,11 @@ class Span:
         if not self.window.start < middle < self.window.end:
             return None
         return Span(Window(self.window.start, middle), middle), Span(Window(middle, self.window.end), self.until)
+
+    def well_within(self, times: Mapping[bytes, datetime]) -> dict[bytes, datetime]:
+        """Those that this span must show however its vendor rounds: a second or more from either end."""
+        start, end = self.window.start + SECOND, self.until - SECOND
+        return {key: time for key, time in times.items() if start <= time <= end}
 
     def second(self, time: datetime | None) -> Span | None:
         """The whole second around `time`, or None where that lies outside this span."""
@@ -142,12 +147,18 @@ class Read:
                 self.fault = f"page {ask.page} was answered with page {page.number}"
         return len(self.keys) > before
 
-    def judge(self) -> None:
-        """Weigh what was read against what was announced."""
+    def times(self) -> dict[bytes, datetime]:
+        """The times of the entries that bear one, by their keys."""
+        return {entry.key: entry.time for page in self.pages for entry in page.entries if entry.time is not None}
+
+    def judge(self, owed: Mapping[bytes, datetime]) -> None:
+        """Weigh what was read against what was announced, and against the entries that were there before."""
         total = self.pages[0].total
         if self.fault:
             return
-        if len(self.keys) != total:
+        if gone := len(owed.keys() - self.keys):
+            self.fault = f"{gone} entries that were there before did not come again"
+        elif len(self.keys) != total:
             self.fault = f"{len(self.keys)} different entries were read, total_count is {total}"
         elif self.open_ended:
             self.fault = "the last page says that there are more"

@@ -6,9 +6,10 @@ request, and with it tokens and the queries of presigned links.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Self
@@ -67,6 +68,18 @@ class _Secrets(httpx.Auth):
         for name, value in self._headers.items():
             request.headers[name] = value.get_secret_value()
         yield request
+
+
+def _end(response: httpx.Response) -> None:
+    """Let no other request use this answer's connection: what may still come on it would be taken for that one's.
+
+    The connection may have been handed on already: its socket is shut down, not closed, so that no other connection
+    gets its number meanwhile, and below TLS, so that nothing is ever written in the clear.
+    """
+    stream = response.extensions.get("network_stream")
+    if isinstance(under := stream and stream.get_extra_info("socket"), socket.socket):
+        with suppress(OSError):
+            socket.socket.shutdown(under, socket.SHUT_RDWR)
 
 
 @cache
@@ -342,7 +355,10 @@ class Client:
                 body = self._read(response)
             finally:
                 response.close()
-        return Answer(response.status_code, response.headers, body, asked.shown, parsed(body))
+        data = parsed(body)
+        if body and data is None:
+            _end(response)
+        return Answer(response.status_code, response.headers, body, asked.shown, data)
 
     def _read(self, response: httpx.Response) -> bytes:
         body, limit = bytearray(), self._clock() + _ANSWER_TIMEOUTS * self.config.read_timeout

@@ -353,3 +353,40 @@ def test_fetches_are_bounded() -> None:
     log = Log(rows(3000))
     step = steps.send(tuple(log(ask) for ask in step.asks))
     assert len(step.asks) == 4
+
+
+def crossed(log: Log, chance: random.Random) -> tuple[Outcome, list[Page]]:
+    """As `run`, but of the requests under way any two may get each other's answers, those given up included."""
+    steps, kept, seen, under_way, early = paging(WINDOW, batch=4), [], {}, {}, {}
+    share = chance.choice([0.05, 0.2, 0.4])
+    step = next(steps)
+    try:
+        while True:
+            if isinstance(step, Keep):
+                kept += [seen[ask] for ask in step.asks]
+                seen.clear()
+                step = steps.send(())
+                continue
+            wanted = [*step.asks, *step.ahead]
+            early = {ask: page for ask, page in early.items() if ask in wanted}
+            under_way |= {ask: log(ask) for ask in wanted if ask not in early and ask not in under_way}
+            while not early.keys() >= set(step.asks):
+                one, other = chance.choice(list(under_way)), chance.choice(list(under_way))
+                if chance.random() < share:
+                    under_way[one], under_way[other] = under_way[other], under_way[one]
+                page = under_way.pop(one)
+                if one in wanted:
+                    early[one] = page
+            answers = {ask: early.pop(ask) for ask in step.asks}
+            seen |= answers
+            step = steps.send(tuple(answers[ask] for ask in step.asks))
+    except StopIteration as stop:
+        return stop.value, kept
+
+
+def test_answers_that_change_places_lose_no_entry_unsaid() -> None:
+    for seed in range(300):
+        chance = random.Random(seed)  # noqa: S311 - mishaps that come again with their seed
+        count = chance.choice([50, 150, 250, 600])
+        outcome, pages = crossed(Log(rows(count, timedelta(hours=1) / count)), chance)
+        assert outcome.unproven or len(set(keys(pages))) == count, seed

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -245,6 +246,24 @@ def test_a_body_cut_half_way_is_asked_for_again(serve: Callable[..., str]) -> No
             handler.close_connection = True
             reply(handler, b'{"half": ', Content_Length="100")
         else:
+            reply(handler, b'{"whole": 1}')
+
+    with Client(serve(answer), {}, HttpConfig()) as one:
+        assert one.request("GET", "/x").data == {"whole": 1}
+
+
+def test_what_comes_after_an_answer_of_wrong_length_is_no_answer(serve: Callable[..., str]) -> None:
+    served: list[int] = []
+    again = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        served.append(1)
+        if len(served) == 1:
+            reply(handler, b'{"half": ')
+            again.wait(2)
+            reply(handler, b'{"foreign": 1}')
+        else:
+            again.set()
             reply(handler, b'{"whole": 1}')
 
     with Client(serve(answer), {}, HttpConfig()) as one:
