@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 100_000
 """So many derived values are remembered of a column."""
 _AMPLE: Final = Lock()
+_SPARE: Final[dict[int, Engine]] = {}
+"""By process: one that was let go of. To start it, and to plan its queries, takes longer than a small file."""
 _PLANS: Final = 100
 """So many plans of queries are kept."""
 _SHORTEST_INSTANT: Final = len("2026-11-03T10:00:00Z")
@@ -65,22 +68,36 @@ class Engine:
     """
 
     def __init__(self, memory: int, ample: int) -> None:
-        self._usual, self._ample = (f"{size // 2**20}MiB" for size in (memory, max(memory, ample)))
-        self._connection = duckdb.connect(
-            config={
-                "memory_limit": self._usual,
-                "threads": 1,
-                "autoinstall_known_extensions": "false",
-            }
-        )
+        self._connection = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": "false"})
+        self.bound(memory, ample)
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
         self._prepared: dict[tuple[str, pa.Schema], tuple[str, _Source]] = {}
         self._remembered: dict[str, dict[tuple[Any, ...], Any]] = {}
 
+    @classmethod
+    def ready(cls, memory: int, ample: int) -> Self:
+        """As a new one, though it may have been used before."""
+        spare = _SPARE.pop(os.getpid(), None)
+        if not isinstance(spare, cls):
+            return cls(memory, ample)
+        spare.bound(memory, ample)
+        return spare
+
     def close(self) -> None:
-        """Free it."""
-        self._connection.close()
+        """Let go of it."""
+        try:
+            self._connection.execute("SELECT 1")  # an engine that broke down takes no query more
+        except duckdb.Error:
+            self._connection.close()
+            return
+        if _SPARE.setdefault(os.getpid(), self) is not self:
+            self._connection.close()
+
+    def bound(self, memory: int, ample: int) -> None:
+        """Hold it to other bounds, those of `Engine`."""
+        self._usual, self._ample = (f"{size // 2**20}MiB" for size in (memory, max(memory, ample)))
+        self._connection.execute(f"SET memory_limit = '{self._usual}'")
 
     @contextmanager
     def ample(self) -> Iterator[None]:

@@ -218,7 +218,7 @@ class Normaliser:
     def _worker(self) -> Worker:
         """A new one, with an engine of its own."""
         with self._starting:
-            engine = Engine(self._memory // (self._jobs + 1), self._memory)
+            engine = Engine.ready(self._memory // (self._jobs + 1), self._memory)
             self._engines.append(engine)
         return Worker(engine, self._profile)
 
