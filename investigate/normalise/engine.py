@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 from contextlib import contextmanager
@@ -232,6 +233,11 @@ class Engine:
                     return times
         found = self.select(f"SELECT {compiled.time}", pa.table({"time_text": texts}))
         return found.column(0).combine_chunks().cast(_INSTANT)
+
+
+@atexit.register
+def _end() -> None:
+    _SPARE.pop(os.getpid(), None)
 
 
 def mended(raw: str) -> str | None:

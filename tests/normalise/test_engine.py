@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -55,3 +57,9 @@ def test_a_forked_process_leaves_its_parents_alone(engine: Engine, monkeypatch: 
         mine = Engine.ready(64 * MEGABYTES, 64 * MEGABYTES)
     assert mine is not engine
     assert Engine.ready(64 * MEGABYTES, 64 * MEGABYTES) is engine
+
+
+def test_nothing_is_said_of_it_at_the_end() -> None:
+    program = "from investigate.normalise.engine import Engine; Engine.ready(2**26, 2**26).close()"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("", "")
