@@ -46,7 +46,8 @@ _FEW: Final = 3
 """... and from so many of them on are merged with it: each row is written again once for four times as many."""
 _TRIES: Final = 3
 _WORTH: Final = 20_000
-"""From so many events on it pays to look for such columns."""
+"""From so many events on it pays to look for such columns, and to hold them in a file."""
+_ROWS: Final = "rows.duckdb"
 _FEW_TEXTS: Final = 50_000
 """A column of text with no more values than these is summed up as numbers."""
 
@@ -181,12 +182,13 @@ class Rollup:
             for number, part in enumerate(plan.parts):
                 merged = _merged(list(stay.values()), sizes[number], _days(part), plan.most)
                 stay = {name: run for name, run in stay.items() if run not in merged}
-                with closing(scratch.engine(f"rows-{number}.duckdb")) as connection:
+                rows = sizes[number] + sum(run.rows for run in merged)
+                with closing(scratch.engine(_ROWS if rows >= _WORTH else ":memory:")) as connection:
                     self._gather(connection, part, merged)
                     for order in ORDERS:
                         name = f"{plan.identity}-{number:03}-{token}"
                         added[order.name] += self._write(scratch, connection, order, name)
-                (scratch.folder / f"rows-{number}.duckdb").unlink()
+                (scratch.folder / _ROWS).unlink(missing_ok=True)
                 if progress:
                     progress(sum(sizes[: number + 1]), sum(sizes))
             for order in reversed(ORDERS):
