@@ -181,7 +181,7 @@ def _unpacked(joined: Reader, kind: str | None, what: str, budget: _Budget) -> R
 def _zip(stream: IO[bytes], budget: _Budget) -> Iterator[tuple[str, Reader]]:
     try:
         archive = zipfile.ZipFile(stream)
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     except DAMAGE as error:
         raise ContainerError("The zip archive is damaged.", "Get the file again.") from error
     for entry in entries:
