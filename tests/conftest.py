@@ -10,14 +10,17 @@ import pytest
 from hypothesis import settings
 
 from tests.needs import missing
+from tests.shared import Demonstration, demonstrate, once
 
 # What a process that runs tests beside others is given, and a person's is not: a width, and deafness to Ctrl-C.
 os.environ.pop("COLUMNS", None)
 os.environ.pop("VIRTUAL_ENV", None)  # of a shell that is in another one
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Spark's machine lives for a few small queries: most of its time would go into making fast what runs once.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Spark's machine lives for a few small queries: most of its time would go into making fast, and verifying, code that
+# runs once.
+_ONCE = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", _ONCE)
 
 settings.register_profile("shared", deadline=None)  # a machine that others use takes its time, and is right
 settings.load_profile("shared")
@@ -35,3 +38,9 @@ def corpus() -> Path:
     if not folder.is_dir():
         missing(f"no real audit logs at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """The demonstration, run once for all workers: both vendors of the sandbox, with an incident in their logs."""
+    return Demonstration(once(tmp_path_factory, "demonstration", demonstrate))

@@ -9,6 +9,8 @@ neighbouring spans of its own length, and what does not hold in these together d
 
 from __future__ import annotations
 
+import operator
+import re
 from typing import TYPE_CHECKING, Final, cast
 
 from sigma.correlations import (
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from investigate.audit.documents import Bounds
     from investigate.audit.ruleset import Rule
 
 _SECOND: Final = 1_000_000
@@ -38,6 +41,14 @@ _OPERATORS: Final = {
     SigmaCorrelationConditionOperator.GTE: ">=",
     SigmaCorrelationConditionOperator.EQ: "=",
     SigmaCorrelationConditionOperator.NEQ: "<>",
+}
+_COMPARE: Final = {
+    SigmaCorrelationConditionOperator.LT: operator.lt,
+    SigmaCorrelationConditionOperator.LTE: operator.le,
+    SigmaCorrelationConditionOperator.GT: operator.gt,
+    SigmaCorrelationConditionOperator.GTE: operator.ge,
+    SigmaCorrelationConditionOperator.EQ: operator.eq,
+    SigmaCorrelationConditionOperator.NEQ: operator.ne,
 }
 _MEASURES: Final = {
     SigmaCorrelationType.EVENT_COUNT: "count(*) OVER span",
@@ -69,8 +80,8 @@ def check(rule: Rule) -> None:
         raise Untranslatable("it refers to no rule")
     if (rule.sigma.custom_attributes or {}).get("investigate") is not None:
         raise Untranslatable("its attribute investigate belongs to a rule of single events")
-    if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED and _extended(sigma):
-        raise Untranslatable("rules in an order have no condition with and, or, not")
+    if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED and not _all(rule):
+        raise Untranslatable("of rules in an order all have to match; its condition says something else")
     known = {one for ref in rule.refers for one in ref.names()}
     odd = sorted({ref.reference for alias in sigma.aliases for ref in alias.mapping} - known)
     if odd:
@@ -151,11 +162,11 @@ def _possible(rule: Rule, numbers: Mapping[str, int]) -> str | None:
         return None
     if sigma.type is SigmaCorrelationType.TEMPORAL_ORDERED:
         return f"{kinds} = {len(order)}"
-    condition = cast("SigmaCorrelationCondition", sigma.condition)
     measure = kinds if sigma.type is SigmaCorrelationType.TEMPORAL else "count(*)"
-    if sigma.type not in _GROWING or condition.op not in _AT_LEAST:
+    least = tuple((sign, bound) for sign, bound in _bounds(rule) if sign in _AT_LEAST)
+    if sigma.type not in _GROWING or not least:
         return None
-    return f"{measure} {_OPERATORS[condition.op]} {int(condition.count)}"
+    return _kept(measure, least)
 
 
 def triggers(rule: Rule, numbers: Mapping[str, int], table: str) -> str:
@@ -169,7 +180,7 @@ def triggers(rule: Rule, numbers: Mapping[str, int], table: str) -> str:
         called = {name: numbers[ref.id] for ref in rule.refers for name in ref.names()}
         condition = _truth(sigma.condition.parsed, called)
     else:
-        condition = f"{_measure(sigma)} {_OPERATORS[sigma.condition.op]} {int(sigma.condition.count)}"
+        condition = _kept(_measure(sigma), _bounds(rule))
     return f"SELECT * FROM (SELECT *, {condition} AS holds FROM {table} WINDOW span AS ({span})) WHERE holds"
 
 
@@ -202,6 +213,27 @@ def _measure(sigma: SigmaCorrelationRule) -> str:
     if percent is None or not 0 <= percent <= _ALL:
         raise Untranslatable("its percentile is none between 0 and 100")
     return f"quantile_cont(TRY_CAST(value AS DOUBLE), {percent / _ALL}) OVER span"
+
+
+def _bounds(rule: Rule) -> Bounds:
+    """The bounds of its condition; pySigma's own where the rule was not read from a document of its own."""
+    condition = cast("SigmaCorrelationCondition", _sigma(rule).condition)
+    return rule.bounds or ((condition.op, condition.count),)
+
+
+def _kept(measure: str, bounds: Bounds) -> str:
+    """Whether a measure keeps to bounds."""
+    return " AND ".join(f"{measure} {_OPERATORS[sign]} {bound!r}" for sign, bound in bounds)
+
+
+def _all(rule: Rule) -> bool:
+    """Whether the condition of a correlation says no more than that each of its rules has a match."""
+    condition = _sigma(rule).condition
+    if isinstance(condition, SigmaExtendedCorrelationCondition):
+        return re.search(r"\b(or|not)\b", condition.expression) is None
+    kinds = len(set(rule.refers))
+    holds = [all(_COMPARE[sign](count, bound) for sign, bound in _bounds(rule)) for count in (kinds - 1, kinds)]
+    return holds == [False, True]
 
 
 def _truth(node: Any, called: Mapping[str, int]) -> str:

@@ -25,13 +25,19 @@ SERVICES: Final[dict[tuple[str, str], str]] = {
 """Sigma's product and service to the profile of the same log; see Sigma's "Logsources" taxonomy."""
 
 _WORKSPACE: Final = "google_workspace"
+_SHIPPED: Final = frozenset({"devrev", "coderabbit", "cloudtrail", _WORKSPACE})
+"""Sources whose profiles come with the program: of no column's name has the vendor a text of its own."""
 _EVENT: Final = "protoPayload.metadata.event."
 _OKTA_KEYS: Final = {
     key.lower(): key
     for key in (
-        *("eventType", "legacyEventType", "displayMessage", "alternateId", "displayName", "securityContext", "isProxy"),
-        *("debugContext", "debugData", "authenticationContext", "externalSessionId", "ipAddress", "userAgent"),
-        *("rawUserAgent", "geographicalContext", "credentialType", "authenticationProvider", "asOrg", "detailEntry"),
+        *("alternateId", "asNumber", "asOrg", "authenticationContext", "authenticationProvider"),
+        *("authenticationStep", "authnRequestId", "changeDetails", "credentialProvider", "credentialType"),
+        *("debugContext", "debugData", "detailEntry", "deviceFingerprint", "displayMessage", "displayName"),
+        *("dtHash", "eventType", "externalSessionId", "factorIntent", "geographicalContext"),
+        *("insertionTimestamp", "ipAddress", "ipChain", "isProxy", "legacyEventType", "logOnlySecurityData"),
+        *("loginResult", "originalPrincipal", "postalCode", "proxyType", "rawUserAgent", "requestId"),
+        *("requestUri", "rootSessionId", "securityContext", "threatSuspected", "userAgent", "userBehaviors"),
     )
 }
 """Keys of Okta's System Log in its own spelling: public rules have some of them in lower case."""
@@ -40,6 +46,13 @@ _OKTA_KEYS: Final = {
 @dataclass(frozen=True)
 class Column:
     """A canonical column."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Both:
+    """A canonical column, and what the vendor calls the same: GitHub's `actor` is a name, the column may be an id."""
 
     name: str
 
@@ -68,7 +81,7 @@ class Service:
     """Google's application name as its audit logs in Cloud Logging have it: `admin` is `admin.googleapis.com`."""
 
 
-Place = Column | Path | Parameter | Service
+Place = Column | Both | Path | Parameter | Service
 
 
 def sources_of(product: str | None, service: str | None, known: Iterable[str]) -> list[str] | None:
@@ -106,7 +119,7 @@ def place_of(field: str, source: str) -> Place:
     if source == _WORKSPACE and (own := _workspace(field)) is not None:
         return own
     if field in COLUMNS:
-        return Column(field)
+        return Both(field) if source not in _SHIPPED and COLUMNS[field][0] == "string" else Column(field)
     keys = tuple(key.removesuffix("[]").removesuffix("{}") for key in field.split("."))
     if source == "okta":
         keys = tuple(_OKTA_KEYS.get(key, key) for key in keys)

@@ -9,14 +9,14 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
+from sigma.modifiers import SigmaBase64OffsetModifier
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 from sigma.processing.transformations import ValueListPlaceholderTransformation
-from sigma.rule import SigmaRule
+from sigma.rule import SigmaDetection, SigmaRule
 
-from investigate.audit import novelty
+from investigate.audit import documents, novelty
 from investigate.audit.backend import DuckDBBackend
 from investigate.audit.findings import SEVERITIES
 from investigate.audit.matching import Untranslatable
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 SHIPPED: Final = Path(__file__).parent / "rules"
 _NOT_RUN: Final = frozenset({"deprecated", "unsupported"})
 _MEANING: Final = ("logsource", "detection", "correlation", "investigate", "filter", "action")
-_LARGEST: Final = 2**20
+_OWN: Final = "sigma"
+"""The taxonomy of a rule that says none: names as they appear in the log."""
 _DEFAULT: Final = "medium"
 """The severity of a rule that says none: better seen than overlooked."""
 
@@ -58,6 +59,7 @@ class Rule:
         rule_file: where it stands, relative to where it was looked for.
         novelty: what its attribute `investigate` says.
         refers: the rules a correlation is about, in its order.
+        bounds: what a correlation's measure has to keep to.
         reports: whether it gives findings of its own; not so where it only serves a correlation.
     """
 
@@ -68,6 +70,7 @@ class Rule:
     rule_file: str
     novelty: novelty.Novelty | None = None
     refers: tuple[Rule, ...] = ()
+    bounds: documents.Bounds = ()
     reports: bool = True
 
     @property
@@ -105,6 +108,7 @@ class _Reading:
 
     placeholders: dict[str, Any]
     found: dict[str, tuple[SigmaRule | SigmaCorrelationRule, str, str]] = field(default_factory=dict)
+    bounds: dict[str, documents.Bounds] = field(default_factory=dict)
     filters: list[SigmaFilter] = field(default_factory=list)
     filtered: list[str] = field(default_factory=list)
     left: list[Untranslated] = field(default_factory=list)
@@ -150,48 +154,52 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _read(file: Path, name: str, reading: _Reading) -> None:
     try:
-        documents = _documents(file)
-        meant = [_meaning(one) for one in documents if not {"action", "filter"} & set(one)]
-        reading.filtered += [_meaning(one) for one in documents if "filter" in one]
-        read = SigmaCollection.from_dicts(
-            documents, collect_errors=True, collect_filters=True, resolve_references=False
-        )
+        found = documents.read(file)
     except Exception as error:  # noqa: BLE001 - whatever a file holds, the others are read, and this one is listed
         reading.left.append(Untranslated("", "", name, _reason(error)))
+        return
+    shared = any("action" in one for one in found)  # what a document says then holds for those behind it
+    for together in [found] if shared else [[one] for one in found]:
+        _parse(together, name, reading)
+
+
+def _parse(found: list[dict[str, Any]], name: str, reading: _Reading) -> None:
+    """Read documents, most often one, that are about each other."""
+    try:
+        meant = [one for one in found if not {"action", "filter"} & set(one)]
+        digests = [_meaning(one) for one in meant]
+        reading.filtered += [_meaning(one) for one in found if "filter" in one]
+        read = SigmaCollection.from_dicts(
+            [documents.plain(one) for one in found], collect_errors=True, collect_filters=True, resolve_references=False
+        )
+        limits = [documents.bounds(one) for one in meant]
+    except Exception as error:  # noqa: BLE001 - likewise of each document
+        of = found[0] if len(found) == 1 else {}
+        words = [str(of.get(key) or "") for key in ("id", "title")]
+        reading.left.append(Untranslated(words[0], words[1], name, _reason(error)))
         return
     read_as = {id(error) for rule in read.rules for error in rule.errors}
     reading.left += [Untranslated("", "", name, _reason(one)) for one in read.errors if id(one) not in read_as]
     reading.filters += [one for one in read.filters if not one.errors]
+    alike = len(meant) == len(read.rules)
     for at, rule in enumerate(read.rules):
-        _take(rule, name, _digest(meant[at] if len(meant) == len(read.rules) else repr(rule)), reading)
+        _take(rule, name, _digest(digests[at] if alike else repr(rule)), reading, limits[at] if alike else ())
 
 
-def _documents(file: Path) -> list[dict[str, Any]]:
-    """The documents of a file of YAML.
-
-    Raises:
-        Untranslatable: it is too large, or holds something that is no rule.
-        YAMLError: it is no YAML.
-        OSError: it cannot be read.
-    """
-    if file.stat().st_size > _LARGEST:
-        raise Untranslatable("the file is larger than 1 MiB")
-    documents = [one for one in yaml.safe_load_all(file.read_text(encoding="utf-8-sig")) if one is not None]
-    for one in documents:
-        if not isinstance(one, dict):
-            raise Untranslatable(f"it is no Sigma rule but a {type(one).__name__}")
-    return documents
-
-
-def _take(rule: SigmaRule | SigmaCorrelationRule, name: str, digest: str, reading: _Reading) -> None:
+def _take(
+    rule: SigmaRule | SigmaCorrelationRule, name: str, digest: str, reading: _Reading, bounds: documents.Bounds
+) -> None:
     if rule.errors:
         reading.leave(rule, name, "; ".join(_reason(error) for error in rule.errors))
     elif rule.status is not None and rule.status.name.lower() in _NOT_RUN:
         reading.leave(rule, name, f"its status is {rule.status.name.lower()}")
+    elif (rule.taxonomy or _OWN) != _OWN:
+        reading.leave(rule, name, f"its names are those of the taxonomy {rule.taxonomy}, not those of the log")
     else:
         key = str(rule.id or rule.name or f"sha256:{digest[:32]}")
         reading.found.pop(key, None)
         reading.found[key] = (rule, name, digest)
+        reading.bounds[key] = bounds
 
 
 def _single(key: str, rule: SigmaRule, reading: _Reading) -> Rule | None:
@@ -219,11 +227,29 @@ def translate(rule: SigmaRule, sheet: Sheet) -> str:
         Untranslatable: it says something that cannot be asked.
         SigmaError: it is no rule.
     """
+    for detection in rule.detection.detections.values():
+        _encodable(detection)
     found = DuckDBBackend(sheet).convert_rule(rule)
     conditions = found or rule.get_conversion_result()
     if not conditions:
         raise Untranslatable("it has no condition")
     return f"({' OR '.join(conditions)})"
+
+
+def _encodable(detection: SigmaDetection) -> None:
+    """Leave a rule of whose text pySigma makes a wrong pattern: it counts characters where Base64 encodes bytes.
+
+    Of a single byte nothing is left that is the same at each offset, and nothing is in every text.
+    """
+    for item in detection.detection_items:
+        if isinstance(item, SigmaDetection):
+            _encodable(item)
+        elif SigmaBase64OffsetModifier in item.modifiers:
+            least = 1 if item.modifiers.index(SigmaBase64OffsetModifier) else 2  # `wide` before it doubles the text
+            for value in item.original_value or ():
+                text = str(value)
+                if not text.isascii() or len(text) < least:
+                    raise Untranslatable(f"{text!r} is no ASCII text of at least {least} for base64offset")
 
 
 def _correlate(rules: dict[str, Rule], reading: _Reading) -> None:
@@ -241,7 +267,7 @@ def _correlate(rules: dict[str, Rule], reading: _Reading) -> None:
             _, name, digest = reading.found[key]
             refers = tuple(called[one] for one in _references(rule))
             whole = _digest(digest, *(one.digest for one in refers))
-            made = Rule(key, rule, _severity(rule), whole, name, refers=refers)
+            made = Rule(key, rule, _severity(rule), whole, name, refers=refers, bounds=reading.bounds[key])
             try:
                 check(made)
                 rules[key] = made
@@ -292,6 +318,6 @@ def _digest(*parts: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The cause in one line, without the path that pySigma adds."""
+    """The cause in one line, without the path that pySigma adds, nor its name for a rule that has an id."""
     text = str(error.args[0]) if error.args else type(error).__name__
-    return " ".join(text.split())[:300]
+    return " ".join(text.split())[:300].removesuffix(" (while converting rule None)")

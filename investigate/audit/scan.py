@@ -238,7 +238,7 @@ class Scan:
         sheet = Sheet(source)
         asked = ", ".join(self._condition(rule, sheet) for rule in rules)
         needed = {name for rule in rules for name in self._wanted.get(rule.id, ())}
-        keys = [sheet.operand(name).text if name in needed else "NULL" for name in self._slots]
+        keys = [sheet.operand(name).key if name in needed else "NULL" for name in self._slots]
         used = sorted({self._novel[rule.novelty] for rule in rules if rule.novelty is not None})
         by_number = {at: spec for spec, at in self._novel.items()}
         joins = "".join(f" LEFT JOIN novel{at} ON {by_number[at].fits(f'novel{at}')}" for at in used)

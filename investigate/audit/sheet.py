@@ -7,10 +7,11 @@ its JSON text; where texts in it hold quotes, also that text with its quotes as 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from investigate.audit.logsources import Column, Parameter, Path, Service, place_of
+from investigate.audit.logsources import Both, Column, Parameter, Path, Service, place_of
 from investigate.audit.matching import Untranslatable, constant
 from investigate.audit.matching import address as matching_address
 from investigate.events import COLUMNS
@@ -50,6 +51,14 @@ class Operand:
         each = test(ITEM, f"lower({ITEM})")
         listed = f"len(list_filter({self.items}, lambda {ITEM}: coalesce({each}, false))) > 0"
         return f"CASE WHEN {self.items} IS NULL THEN {alone} ELSE {listed} END"
+
+    @property
+    def key(self) -> str:
+        """The value as one text, by which events are grouped; of several in a list, all of them."""
+        if self.items is None:
+            return self.text
+        listed = f"CASE len({self.items}) WHEN 1 THEN {self.items}[1] ELSE CAST({self.items} AS VARCHAR) END"
+        return f"coalesce({self.text}, {listed})"
 
     @property
     def empty(self) -> str:
@@ -130,6 +139,11 @@ class Sheet:
         match place_of(field, self.source):
             case Column(name=name):
                 return self._column(name, at)
+            case Both(name=name):
+                own = self._pointed(_pointer((name,)))
+                texts = f"[{name}, CASE WHEN left({own}, 1) NOT IN ('{{', '[') THEN {own} END]"
+                self._add(_TEXTS, f"nullif(list_filter({texts}, lambda v: v IS NOT NULL), []) AS a{at}")
+                return self._scalar(name, at, f"a{at}", f"(a{at} IS NOT NULL)")
             case Path() as path:
                 return self._path(path, at)
             case Parameter(name=name):
@@ -185,7 +199,10 @@ class Sheet:
             if upto + 1 < len(keys):
                 length = f"json_array_length(raw, {constant(_pointer(keys[:upto]))})"
                 sizes.append(f"WHEN y[{here}] = 'ARRAY' THEN {length}")
-        self._add(_LISTS, f"CASE WHEN t{at} IS NULL THEN CASE {' '.join(got)} END END AS g{at}")
+        # Most records that have a list on the way have no such key at all, however it might be escaped.
+        spelt = f"contains(raw, {constant(json.dumps(keys[-1]))}) OR contains(raw, {constant(_ESCAPE)})"
+        named = f" AND ({spelt})" if _PLAIN.fullmatch(keys[-1]) else ""
+        self._add(_LISTS, f"CASE WHEN t{at} IS NULL{named} THEN CASE {' '.join(got)} END END AS g{at}")
         deeper = f"len(list_filter(g{at}, lambda e: starts_with(e, '['))) > 0"
         if sizes:
             deeper += f" OR len(g{at}) < CASE {' '.join(sizes)} ELSE 0 END"
@@ -202,6 +219,8 @@ class Sheet:
 
 
 _ESCAPES: Final = {'\\"': '"', "\\/": "/", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\b": "\b", "\\f": "\f"}
+_ESCAPE: Final = "\\u"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BACKSLASH: Final = "\x01"
 """Stands for a backslash while the other escapes are undone; JSON has no such character."""
 
@@ -246,9 +265,14 @@ def _walked(keys: tuple[str, ...]) -> str:
 
 
 def _parameters(name: str) -> str:
-    """The values of a parameter of the activity's events; one is a text, a number, a truth or a list of texts."""
-    listed = "list_filter(json_extract(raw, '$.events[*].parameters[*]'), lambda p: {})"
-    named = listed.format(f"lower(p ->> '$.name') = lower({constant(name)})")
+    """The values of a parameter of this event, which is one of its record's, whose place ends the event's id.
+
+    One is a text, a number, a truth or a list of texts.
+    """
+    place = "regexp_extract(event_uid, '#([0-9]+)$', 1)"
+    own = f"json_extract(json_extract(raw, '/events/' || {place} || '/parameters'), '$[*]')"
+    every = f"CASE WHEN {place} = '' THEN json_extract(raw, '$.events[*].parameters[*]') ELSE {own} END"
+    named = f"list_filter({every}, lambda p: lower(p ->> '$.name') = lower({constant(name)}))"
     taken = "[p ->> '$.value', p ->> '$.intValue', p ->> '$.boolValue']"
     values = (
         f"flatten(list_transform({named}, lambda p: list_concat({taken}, json_extract_string(p, '$.multiValue[*]'))))"

@@ -78,6 +78,27 @@ def test_a_condition_may_say_and_or_not(tmp_path: Path) -> None:
     assert found(tmp_path, acts((0, "c"), (1, "b"), (2, "a")), A, B, C, only) == [("ann", 3)]
 
 
+@pytest.mark.parametrize(("count", "fits"), [(2, False), (3, True), (4, True), (5, False)])
+def test_a_range_has_two_bounds(tmp_path: Path, count: int, fits: bool) -> None:
+    ranged = correlation("event_count", ["a"], {"gt": 2, "lte": 4})
+    events = acts(*((0, "a") for _ in range(count)))
+    assert found(tmp_path, events, A, ranged) == ([("ann", count)] if fits else [])
+
+
+def test_a_bound_may_be_a_fraction(tmp_path: Path) -> None:
+    mean = correlation("value_avg", ["a"], {"field": "size", "gt": 0.5})
+    events = [event(raw={"size": size}, action="a") for size in (0, 0.25, 1)]
+    assert found(tmp_path, events, A, mean) == []
+    assert found(tmp_path, [*events, event(raw={"size": 1}, action="a")], A, mean) == [("ann", 4)]
+
+
+@pytest.mark.parametrize("condition", [None, {"gte": 2}, {"eq": 2}, {"gt": 1, "lte": 2}, "a AND b"])
+def test_rules_in_an_order_may_say_that_all_of_them_have_to_match(tmp_path: Path, condition: Any) -> None:
+    ordered = correlation("temporal_ordered", ["a", "b"], condition)
+    assert found(tmp_path, acts((0, "a"), (1, "b")), A, B, ordered) == [("ann", 2)]
+    assert found(tmp_path, acts((0, "b"), (1, "a")), A, B, ordered) == []
+
+
 def test_aliases_bring_fields_of_different_names_together(tmp_path: Path) -> None:
     paired = correlation("temporal", ["a", "b"], aliases={"who": {"a": "actor", "b": "deep.user"}})
     paired["correlation"]["group-by"] = ["who"]
@@ -100,6 +121,19 @@ def test_what_serves_a_correlation_is_reported_only_where_that_says_so(tmp_path:
     assert [one.title for one in scan(acts((0, "a")), written(tmp_path, A, loud)).findings] == ["t"]
 
 
+def test_values_in_lists_and_parameters_are_grouped_by_and_counted(tmp_path: Path) -> None:
+    counted = correlation("value_count", ["a"], {"field": "items.id", "gte": 2})
+    events = [event(at * MINUTE, {"items": [{"id": one}]}, action="a") for at, one in enumerate("xxy")]
+    assert found(tmp_path, events, A, counted) == [("ann", 3)]
+    assert found(tmp_path, events[:2], A, counted) == []
+    google = rule({"s": {"eventName": "share"}, "condition": "s"}, name="a", logsource={"service": "google_workspace"})
+    shared = correlation("event_count", ["a"], {"gte": 2})
+    shared["correlation"]["group-by"] = ["doc_id"]
+    raws = [{"events": [{"parameters": [{"name": "doc_id", "value": one}]}]} for one in "dde"]
+    activities = [event(raw=raw, action="share", source="google_workspace") for raw in raws]
+    assert found(tmp_path, activities, google, shared) == [("ann", 2)]
+
+
 def test_numbers_are_summed(tmp_path: Path) -> None:
     sums = correlation("value_sum", ["a"], {"field": "size", "gt": 10})
     events = [event(at * MINUTE, {"size": size}, action="a") for at, size in enumerate((4, "5", 2))]
@@ -111,7 +145,9 @@ def test_numbers_are_summed(tmp_path: Path) -> None:
     ("document", "reason"),
     [
         (correlation("event_count", ["nobody"], {"gte": 1}), "nobody"),
-        (correlation("temporal_ordered", ["a", "b"], "a and b"), "order"),
+        (correlation("temporal_ordered", ["a", "b"], "a or b"), "order"),
+        (correlation("temporal_ordered", ["a", "b"], {"gte": 1}), "order"),
+        (correlation("event_count", ["a"], {"gte": "many"}), "many"),
         (correlation("event_count", ["a"], {"gte": 1}, aliases={"x": {"zz": "actor"}}), "zz"),
         (correlation("value_percentile", ["a"], {"field": "size", "gt": 1}), "percentile"),
     ],

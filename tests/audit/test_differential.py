@@ -94,8 +94,12 @@ items = st.one_of(
     ),
     st.tuples(suffixed("|cidr"), st.sampled_from(["10.0.0.0/8", "10.1.2.3/32", "0.0.0.0/0"])),
     st.tuples(
-        suffixed("|base64", "|base64|contains", "|base64offset|contains", "|windash|contains"),
+        suffixed("|base64", "|base64|contains", "|windash|contains"),
         st.one_of(st.just("foo -bar"), texts.map(_plain)),
+    ),
+    st.tuples(
+        suffixed("|base64offset|contains", "|wide|base64offset|contains"),
+        texts.map(_plain).filter(lambda text: text.isascii() and len(text) > 1),
     ),
 )
 maps = st.lists(items, min_size=1, max_size=2).map(dict)

@@ -96,6 +96,25 @@ def test_rules_for_google_workspace_meet_the_reports_api(real: Case, tmp_path: P
     assert finding.events == real.sql(f"SELECT count(*) n FROM events WHERE {counted}")["n"][0]
 
 
+def test_of_an_activity_of_google_workspace_each_event_has_its_own_parameters(tmp_path: Path) -> None:
+    parameters = [[{"name": "visibility", "value": "private"}], [{"name": "visibility", "value": "people_with_link"}]]
+    names = ("edit", "change_acl_editors")
+    inner = [{"name": name, "parameters": given} for name, given in zip(names, parameters, strict=True)]
+    raw = {"id": {"applicationName": "drive"}, "events": inner}
+    events = [
+        event(raw=raw, source="google_workspace", action=name, event_uid=f"drive:{name}#{at}")
+        for at, name in enumerate(names)
+    ]
+    field = "protoPayload.metadata.event.visibility"
+    document = rule(
+        {"s": {field: ["people_with_link", "public_on_the_web"]}, "condition": "s"},
+        logsource={"product": "gcp", "service": "google_workspace.drive"},
+    )
+    (finding,) = scan(events, written(tmp_path, document)).findings
+    assert finding.actions == ("change_acl_editors",)
+    assert scan([one | {"event_uid": "own"} for one in events[:1]], written(tmp_path, document)).findings != []
+
+
 def test_rules_for_okta_and_github_meet_their_logs(tmp_path: Path) -> None:
     okta = {
         "eventType": "policy.evaluate_sign_on",
@@ -103,11 +122,14 @@ def test_rules_for_okta_and_github_meet_their_logs(tmp_path: Path) -> None:
         "actor": {"alternateId": "hunter2"},
         "target": [{"displayName": "Ann"}, {"displayName": "Okta Admin Console"}],
         "securityContext": {"isProxy": True},
+        "debugContext": {"debugData": {"logOnlySecurityData": '{"behaviors": {"New IP": "POSITIVE"}}'}},
     }
     detections: list[dict[str, Any]] = [
         {"s": {"eventtype": "policy.evaluate_sign_on", "target.displayName": "okta admin console"}, "condition": "s"},
         {"s": {"legacyeventtype": "core.*"}, "f": {"actor.alternateid|re": "^.+@.+$"}, "condition": "s and not f"},
         {"s": {"securityContext.isProxy": "true"}, "condition": "s"},
+        {"s": {"securitycontext.isproxy": "true", "target.displayname": "ann"}, "condition": "s"},
+        {"s": {"debugcontext.debugdata.logonlysecuritydata|contains": "positive"}, "condition": "s"},
     ]
     log = {"product": "okta", "service": "okta"}
     documents = [rule(one, title=f"t{at}", logsource=log) for at, one in enumerate(detections)]
@@ -116,7 +138,21 @@ def test_rules_for_okta_and_github_meet_their_logs(tmp_path: Path) -> None:
     )
     rules = written(tmp_path, *documents, git | {"title": "git"})
     events = [event(raw=okta, source="okta"), event(source="github", action="repo.destroy")]
-    assert sorted(one.title for one in scan(events, rules).findings) == ["git", "t0", "t1", "t2"]
+    assert sorted(one.title for one in scan(events, rules).findings) == ["git", "t0", "t1", "t2", "t3", "t4"]
+
+
+def test_an_actor_of_a_log_without_a_profile_here_is_known_by_both_its_id_and_its_name(tmp_path: Path) -> None:
+    names: list[Any] = ["octocat", {"id": 1}, None]
+    events = [event(raw={"actor": name}, source="github", actor=f"u{at}") for at, name in enumerate(names)]
+    log = {"product": "github", "service": "audit"}
+
+    def found(detection: dict[str, Any]) -> list[str]:
+        rules = written(tmp_path, rule({"s": detection, "condition": "s"}, logsource=log))
+        return sorted(one.actor for one in scan(events, rules).findings)
+
+    assert found({"actor": "Octocat"}) == found({"actor": "u0"}) == ["u0"]
+    assert found({"actor|contains": ["id", "1"]}) == ["u1"]
+    assert found({"actor|neq": "octocat"}) == ["u1", "u2"]
 
 
 def test_a_rule_whose_log_is_not_there_is_said_to_be_idle(tmp_path: Path) -> None:

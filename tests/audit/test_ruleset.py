@@ -23,6 +23,8 @@ GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-811
     [
         (rule({"s": {"a|re": "(?=x)"}, "condition": "s"}), "RE2"),
         (rule({"s": {"a|expand": "%admins%"}, "condition": "s"}), "%admins%"),
+        (rule({"s": {"a|base64offset|contains": ["ab", "ä"]}, "condition": "s"}), "ASCII"),
+        (rule({"s": [{"a|base64offset|contains": "a"}], "condition": "s"}), "ASCII"),
         (rule({"s": {"a|nonsense": "x"}, "condition": "s"}), "nonsense"),
         (rule({"s": {"a": "x"}, "condition": "1 of filter_*"}), "not there"),
         (rule({"s": {"a": "x"}, "condition": "s | count() > 5"}), "pipe"),
@@ -36,6 +38,8 @@ GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-811
         (rule({"s": {"a": "x"}, "condition": "s"}, investigate={"first_seen": "raw.path"}), "raw.path"),
         (rule({"s": {"a": "x"}, "condition": "s"}, investigate={"first_seen": "actor", "baseline": "2h"}), "a day"),
         ({"title": "no detection", "logsource": {"product": "x"}}, "detection"),
+        (rule({"s": {"a": "x"}, "condition": "s"}, taxonomy="ecs"), "ecs"),
+        ("title: t\nlogsource: {product: x}\ndetection: {s: {a: x, a: y}, condition: s}\n", "Duplicate"),
         ("- just\n- a list\n", "list"),
         ("title: [unclosed\n", ""),
         ("detection: &a [*a]\n", ""),
@@ -50,6 +54,31 @@ def test_what_cannot_be_run_is_listed_and_the_rest_is_run(tmp_path: Path, docume
     assert left.reason
     written(tmp_path, GOOD, name="good.yml")
     assert [one.id for one in load([tmp_path], shipped=False).rules] == [GOOD["id"]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"falsepositives": "one text\n", "references": "https://a.example", "tags": ["attack.t1000", "plain"]},
+        {"author": ["Ann", "Ben"], "description": 5, "date": "yesterday", "modified": None, "license": []},
+        {"id": "no-uuid", "related": "other", "fields": "actor"},
+        {"id": 5},
+    ],
+)
+def test_words_that_only_describe_keep_no_rule_from_being_run(tmp_path: Path, words: Any) -> None:
+    rules = written(tmp_path, {**GOOD, **words})
+    assert rules.untranslated == ()
+    (finding,) = scan([event(action="a")], rules).findings
+    assert finding.rule_id == str(words.get("id", GOOD["id"]))
+    assert finding.falsepositives == (("one text\n",) if "falsepositives" in words else ())
+    assert finding.tags == (("attack.t1000",) if "tags" in words else ())
+
+
+def test_one_bad_document_leaves_the_others_of_its_file(tmp_path: Path) -> None:
+    bad = {"title": "bad", "id": "x", "correlation": {"type": "event_count", "rules": ["a"], "condition": {"gte": []}}}
+    rules = written(tmp_path, GOOD, bad, GOOD | {"id": "22222222-2222-4222-8222-222222222222"})
+    assert len(rules) == 2
+    assert [(one.rule_id, one.title) for one in rules.untranslated] == [("x", "bad")]
 
 
 def test_of_two_rules_with_one_id_the_later_counts(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import subprocess
 import sys
 from datetime import timedelta
@@ -70,7 +71,6 @@ questions = st.one_of(
 )
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(rows, max_size=30),
@@ -79,7 +79,6 @@ questions = st.one_of(
 def test_the_roll_up_tells_what_the_events_tell(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
-    engine: str,
     events: list[Event],
     asked: list[tuple[tuple[str, Any], Window]],
 ) -> None:
@@ -87,7 +86,7 @@ def test_the_roll_up_tells_what_the_events_tell(
     made = [event(number, **row) for number, row in enumerate(events)]
     keep(case, "a1", made[::2])
     keep(case, "a2", made[1::2])
-    for (question, value), window in asked:
+    for ((question, value), window), engine in itertools.product(asked, ("duckdb", "polars")):
         given = {"start": window.start, "end": window.end, "engine": engine}
         summed, plain = both(functools.partial(getattr(case, question), value, **given), monkeypatch)
         assert_frame_equal(summed.frame, plain.frame)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import pytest
 
 from investigate.cli import main
 from investigate.cli.child import sandbox as child
+from tests.shared import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,13 +179,20 @@ def pointed(environment: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-@pytest.fixture(scope="session")
-def box() -> Iterator[Box]:
-    """One sandbox for all tests here; its log ends early enough to be exported whole."""
+@contextmanager
+def started_box() -> Iterator[Box]:
+    """A sandbox whose log ends early enough to be exported whole."""
     end = (datetime.now(UTC) - timedelta(minutes=20)).replace(minute=0, second=0, microsecond=0)
     flags = ("--events", "10000", "--export-delay", "0", "--end", end.isoformat(), "--rate-window", "1")
     with child(flags) as running:
         yield Box(running.at)
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Box]:
+    """One sandbox for the tests of a worker."""
+    with started_box() as started:
+        yield started
 
 
 @pytest.fixture
@@ -210,14 +218,22 @@ class Filled:
 
 
 @pytest.fixture(scope="session")
-def filled(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    """A case filled by the commands; nobody changes it."""
-    path = tmp_path_factory.mktemp("cli") / "case"
-    with pointed(box.environment):
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """A case filled by the commands, once for all workers; nobody changes it, and its sandbox has ended."""
+    folder = once(tmp_path_factory, "cli", fill)
+    told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
+    return Filled(folder / "case", Box(told["at"]), *(Ran(*ran) for ran in told["ran"]))
+
+
+def fill(folder: Path) -> None:
+    """Fill a case from a sandbox, and keep what was said."""
+    path = folder / "case"
+    with started_box() as box, pointed(box.environment):
         before = len(box.links())
         requested = run("devrev", "request", *box.window, "--case", str(path), "--format", "json")
         link = box.new_link(before)
         collected = run("--case", str(path), "--format", "json", "devrev", "collect", "-", "--debug", stdin=link + "\n")
         pulled = run("coderabbit", "pull", *box.window, "--case", str(path), "--debug")
-    assert (requested.code, collected.code, pulled.code) == (0, 0, 0), (requested.err, collected.err, pulled.err)
-    return Filled(path, box, requested, collected, pulled)
+    ran = [astuple(one) for one in (requested, collected, pulled)]
+    assert [code for code, _, _ in ran] == [0, 0, 0], ran
+    (folder / "told.json").write_text(json.dumps({"at": box.at, "ran": ran}), encoding="utf-8")

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-import httpx
 import pytest
 
 from .conftest import PROGRAM, own_path, process, run
 
 if TYPE_CHECKING:
-    from .conftest import Box, Filled, Ran
+    from .conftest import Filled, Ran
 
 RULE = """
 title: "Deleted <b>by</b> [someone](x) {0} =1+1"
@@ -40,18 +39,17 @@ def audited(filled: Filled, tmp_path: Path) -> Any:
     return lambda *given: run("--case", str(copy), "audit", "run", "--no-shipped", "--rules", str(file), *given)
 
 
-def test_an_audit_of_the_month_finds_the_incident_and_little_else_that_is_grave(filled: Filled, box: Box) -> None:
+def test_an_audit_of_the_month_finds_the_incident_and_little_else_that_is_grave(filled: Filled) -> None:
     done = filled.run("audit", "run", "--all", "--fail-on", "high", "--format", "json")
     assert done.code == 4
     found = done.data
     assert {"rows", "coverage", "window", "lake_version", "untranslated", "suppressed"} <= set(found)
-    brief = httpx.get(box.at["brief_url"], timeout=30).json() if "brief_url" in box.at else None
     grave = [row for row in found["rows"] if row["severity"] in {"high", "critical"}]
     planted = {"api_key_create", "api_key_delete", "works.export"}
     both = next(row for row in grave if row["severity"] == "critical" and planted <= set(row["actions"]))
     incident = set(both["event_uids"])
     assert len([row for row in grave if not incident & set(row["event_uids"])]) <= 3
-    assert brief is None or brief["token"] in both["credentials"]
+    assert filled.box.at["brief"]["token"] in both["credentials"]
 
 
 def test_the_second_run_has_nothing_to_report_and_a_window_is_always_answered(audited: Any) -> None:

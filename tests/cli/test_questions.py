@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from investigate.events import parse_time
-from tests.needs import java
 
 from .conftest import run
 from .test_output import some_object
@@ -60,12 +59,9 @@ def test_every_question_gives_rows_with_coverage_and_version_alike_on_both_engin
     assert filled.run(*asked, "--lake-version", "999").code == 2
 
 
-def test_spark_gives_the_rows_that_duckdb_gives(filled: Filled) -> None:
-    java()
-    asked = ("who-touched", some_object(filled), "--format", "json")
-    found = filled.run(*asked, "--engine", "spark")
-    assert (found.code, found.data["rows"]) == (0, filled.run(*asked).data["rows"])
-    wrong = filled.run(*asked, "--engine", "spark=cluster:15002")
+def test_an_engine_that_is_none_is_wrong_usage(filled: Filled) -> None:
+    """`tests/case/test_spark.py` asks the command line on Spark."""
+    wrong = filled.run("who-touched", some_object(filled), "--engine", "spark=cluster:15002")
     assert (wrong.code, wrong.err.splitlines()[1]) == (2, "Write spark=sc://host:port.")
 
 

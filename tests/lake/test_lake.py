@@ -44,8 +44,8 @@ def test_duplicates_are_dropped_within_and_against_the_partition(lake: Lake) -> 
     assert uids(lake) == ["x", "x", "y", "z"]
 
 
-@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), min_size=1, max_size=4))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), min_size=2, max_size=4))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_received_is_stored_and_duplicate_and_rejected(
     tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[str]]
 ) -> None:
@@ -93,11 +93,12 @@ def test_files_are_sorted_by_time_and_carry_statistics(lake: Lake) -> None:
     assert (row["num_records"], row["min.time"]) == (2, NOON - timedelta(hours=1))
 
 
-@pytest.mark.parametrize("name", ["a b", "o'clock", "ünï", "a;b", "x=y", "a#b", 'a"b', "a&b"])
-def test_a_case_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
-    lake = Lake(tmp_path / name / "lake")
-    commit(lake, "a1", events("x"))
+def test_a_case_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    lake = Lake(tmp_path.joinpath("a b", "o'clock", "ünï", "a;b", "x=y", "a#b", 'a"b', "a&b", "lake"))
+    first = commit(lake, "a1", events("x", "x"))
     commit(lake, "a2", events("x", "y"))
+    again = commit(lake, "a1", events("x", "x"))
+    assert (again.replayed, again.stored, again.duplicate) == (True, first.stored, first.duplicate)
     assert uids(lake) == ["x", "y"]
     assert lake.connect().sql("SELECT count(*) FROM events").fetchall() == [(2,)]
 
@@ -122,12 +123,3 @@ def test_the_first_and_the_last_day_there_is_can_be_stored(lake: Lake) -> None:
     commit(lake, "a1", table)
     assert lake.scan().sort("time").select("time").collect()["time"].to_list() == times
     assert lake.scan().filter(pl.col("date") == times[1].date()).collect().height == 1
-
-
-@pytest.mark.parametrize("name", ["a#b", "a b"])
-def test_a_replay_finds_its_counts_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
-    lake = Lake(tmp_path / name / "lake")
-    first = commit(lake, "a1", events("x", "x", "y"))
-    commit(lake, "a2", events("z"))
-    again = commit(lake, "a1", events("x", "x", "y"))
-    assert (again.replayed, again.stored, again.duplicate) == (True, first.stored, first.duplicate)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from investigate.lake.table import Table
 
 RACER = Path(__file__).with_name("racer.py")
-WRITERS, ACQUISITIONS, SHARED = 4, 3, 5
+WRITERS, ACQUISITIONS, SHARED = 4, 2, 5
 
 
 def race(folder: Path, uri: str) -> list[list[dict[str, Any]]]:

@@ -92,7 +92,7 @@ scopes = st.builds(
 )
 
 
-@on_every_engine(examples=50, lake=lakes, scope=scopes, directory=directories)
+@on_every_engine(examples=25, lake=lakes, scope=scopes, directory=directories)
 def test_every_engine_gives_what_a_plain_list_gives(
     engine: str, lake: list[Event], scope: Scope, directory: Directory
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the notebooks share: the case of the demonstration, made once."""
+"""What the tests of the notebooks share: the case of the demonstration."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .traced import demonstration
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.shared import Demonstration
+
 
 @pytest.fixture(scope="session")
-def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demonstrated(demonstration: Demonstration) -> Path:
     """The folder of the case, to be copied: what one looks at and notes, a case remembers."""
-    return demonstration(tmp_path_factory.mktemp("demo"))
+    return demonstration.case

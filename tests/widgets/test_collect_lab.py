@@ -23,7 +23,7 @@ from .sandboxed import EVENTS, Box, running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import BrowserContext, Locator, Page
 
 HOSTILE = "<img src=x onerror=window.hacked=1> \x1b[31mred \u202egnp.exe =cmd()|'/C calc'!A0 "
 PIECES = ".investigate-piece"
@@ -42,15 +42,19 @@ def lab(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
+    """A browser that has its scripts of JupyterLab after the first page, as a person's has."""
     with chromium() as started:
-        yield started
+        context = started.new_context(viewport={"width": 1440, "height": 1000})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield context
+        context.close()
 
 
 @pytest.fixture
-def opened(lab: Lab, browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Notebook]]:
+def opened(lab: Lab, browser: BrowserContext, tmp_path: Path) -> Iterator[Callable[..., Notebook]]:
     """Opens the notebook on a case of the test's own, with parameters, and runs it."""
-    contexts = []
+    pages = []
 
     def open_one(**parameters: str) -> Notebook:
         book = json.loads((NOTEBOOKS / "1_collect.ipynb").read_text(encoding="utf-8"))
@@ -60,9 +64,8 @@ def opened(lab: Lab, browser: Browser, tmp_path: Path) -> Iterator[Callable[...,
                 cell["source"] = ["".join(cell["source"]), *(f"\n{name} = {value!r}" for name, value in given.items())]
         name = f"{tmp_path.name}.ipynb"
         (lab.folder / name).write_text(json.dumps(book), encoding="utf-8")
-        contexts.append(browser.new_context(viewport={"width": 1440, "height": 1000}))
-        contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
-        notebook = Notebook(contexts[-1].new_page())
+        pages.append(browser.new_page())
+        notebook = Notebook(pages[-1])
         notebook.open(lab, name)
         notebook.run()
         notebook.page.wait_for_function("() => document.querySelector('.investigate-coverage table')")
@@ -70,8 +73,8 @@ def opened(lab: Lab, browser: Browser, tmp_path: Path) -> Iterator[Callable[...,
         return notebook
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 def piece(page: Page, text: str) -> Locator:

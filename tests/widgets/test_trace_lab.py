@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import BrowserContext, Locator
 
     from investigate.case import Case
 
@@ -42,20 +42,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
+    """A browser that has its scripts of JupyterLab after the first page, as a person's has."""
     with chromium() as started:
-        yield started
+        context = started.new_context(viewport={"width": 1440, "height": 1000})
+        yield context
+        context.close()
 
 
-def opened(lab: Lab, browser: Browser, case: Case, name: str) -> Notebook:
+def opened(lab: Lab, browser: BrowserContext, case: Case, name: str) -> Notebook:
     """The notebook on a case, with all cells run."""
     book = json.loads((NOTEBOOKS / "2_trace.ipynb").read_text(encoding="utf-8"))
     for cell in book["cells"]:
         if "parameters" in cell["metadata"].get("tags", []):
             cell["source"] = [*cell["source"], f"\nCASE = {case.path!r}"]
     (lab.folder / name).write_text(json.dumps(book), encoding="utf-8")
-    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-    notebook = Notebook(page)
+    notebook = Notebook(browser.new_page())
     notebook.open(lab, name)
     notebook.run()
     rows(notebook).first.wait_for()
@@ -63,10 +65,10 @@ def opened(lab: Lab, browser: Browser, case: Case, name: str) -> Notebook:
 
 
 @pytest.fixture(scope="module")
-def running(lab: Lab, browser: Browser, case: Case) -> Iterator[Notebook]:
+def running(lab: Lab, browser: BrowserContext, case: Case) -> Iterator[Notebook]:
     notebook = opened(lab, browser, case, "trace.ipynb")
     yield notebook
-    notebook.page.context.close()
+    notebook.page.close()
 
 
 @pytest.fixture
@@ -256,7 +258,7 @@ def test_nothing_leaves_the_machine(book: Notebook, lab: Lab) -> None:
     assert book.faults == []
 
 
-def test_what_a_log_says_is_shown_and_does_nothing(lab: Lab, browser: Browser, tmp_path: Path) -> None:
+def test_what_a_log_says_is_shown_and_does_nothing(lab: Lab, browser: BrowserContext, tmp_path: Path) -> None:
     case = hostile_case(tmp_path)
     case.widgets.scope.change(objects=["*"])
     notebook = opened(lab, browser, case, "hostile.ipynb")
@@ -270,10 +272,10 @@ def test_what_a_log_says_is_shown_and_does_nothing(lab: Lab, browser: Browser, t
     assert notebook.page.locator(f"{VIEWS} img, #vg-tooltip-element img").count() == 0
     assert notebook.page.evaluate("() => window.hacked === undefined")
     assert notebook.strangers(lab) == []
-    notebook.page.context.close()
+    notebook.page.close()
 
 
-def test_voila_serves_it(case: Case, browser: Browser, tmp_path: Path) -> None:
+def test_voila_serves_it(case: Case, browser: BrowserContext, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     shutil.copy(NOTEBOOKS / "2_trace.ipynb", tmp_path)
     command = ("voila", "2_trace.ipynb", "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import investigate
-from investigate.cli import main
 from investigate.widgets.view import View
 
 if TYPE_CHECKING:
@@ -89,11 +86,3 @@ def ask(view: View, **message: Any) -> None:
     """A message from the page, as the browser sends it, and what it leads to."""
     view._from_page(view, json.loads(json.dumps(message)), [])
     view.settle(20)
-
-
-def demonstration(folder: Path) -> Path:
-    """The case of the demonstration: both vendors of the sandbox, with an incident in their logs."""
-    path = folder / "case"
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        assert main(["demo", "--case", str(path), "--events", "10000"]) == 0
-    return path
