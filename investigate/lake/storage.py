@@ -194,11 +194,19 @@ class Folder:
                 yield Stored(os.path.relpath(path, self._path).replace(os.sep, "/"), state.st_size, _millis(state))
 
     def seal(self, version: int) -> None:
-        """Make the log's new files private."""
-        log = self._path / _LOG
+        """Make the log's new files private, and take away what killed writers left beside them.
+
+        The library links a commit's file, `N.json#1`, to its name and then removes it. Of a version that is there,
+        nobody has any use for it.
+        """
+        log, newest = self._path / _LOG, f"{version:020}"
         log.chmod(FOLDER)
-        for made in (*log.glob(f"{version:020}*"), *log.glob("_*")):
-            made.chmod(FILE)
+        for tried in log.glob("*.json#*"):
+            if tried.name[: len(newest)] <= newest:
+                tried.unlink(missing_ok=True)
+        for made in (*log.glob(f"{newest}*"), *log.glob("_*")):
+            with suppress(FileNotFoundError):  # another writer's, which is done with it
+                made.chmod(FILE)
 
     def expose(
         self,

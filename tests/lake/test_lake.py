@@ -123,3 +123,14 @@ def test_the_first_and_the_last_day_there_is_can_be_stored(lake: Lake) -> None:
     commit(lake, "a1", table)
     assert lake.scan().sort("time").select("time").collect()["time"].to_list() == times
     assert lake.scan().filter(pl.col("date") == times[1].date()).collect().height == 1
+
+
+def test_what_a_killed_commit_left_in_the_log_goes_with_the_next(tmp_path: Path, folder_lake: Lake) -> None:
+    commit(folder_lake, "a1", events("x"))
+    log = tmp_path / "lake" / "events" / "_delta_log"
+    version = folder_lake.events.snapshot().version
+    left, coming = (log / f"{number:020}.json#1" for number in (version, version + 9))
+    for tried in (left, coming):
+        tried.write_bytes(b"{}")
+    commit(folder_lake, "a2", events("y"))
+    assert (left.exists(), coming.exists()) == (False, True)
