@@ -19,7 +19,7 @@ from investigate.sources.coderabbit_pages import paging
 from investigate.sources.coderabbit_steps import Ask, Fetch, Keep, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Sequence
 
 START = datetime(2026, 11, 3, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(hours=1))
@@ -69,9 +69,12 @@ class Log:
         return time - (time - START) % self.cut
 
 
-def run(log: Log, window: Window = WINDOW, shuffle: random.Random | None = None) -> tuple[Outcome, list[Page]]:
-    """What reading came to, and the pages kept; requests of a step are answered in any order, those ahead perhaps."""
-    steps, kept, seen, early = paging(window, batch=4), [], {}, {}
+def carried_out(
+    steps: Generator[Fetch | Keep, Sequence[Page], Outcome], answer: Callable[[Fetch], dict[Ask, Page]]
+) -> tuple[Outcome, list[Page]]:
+    """What reading came to, and the pages kept, where each step is answered by `answer`."""
+    kept: list[Page] = []
+    seen: dict[Ask, Page] = {}
     step = next(steps)
     try:
         while True:
@@ -79,18 +82,29 @@ def run(log: Log, window: Window = WINDOW, shuffle: random.Random | None = None)
                 kept += [seen[ask] for ask in step.asks]
                 seen.clear()
                 step = steps.send(())
-                continue
-            early = {ask: answer for ask, answer in early.items() if ask in {*step.asks, *step.ahead}}
-            order = [ask for ask in step.asks if ask not in early]
-            order += [ask for ask in step.ahead if ask not in early and shuffle and shuffle.random() < 0.5]
-            if shuffle:
-                shuffle.shuffle(order)
-            early |= {ask: log(ask) for ask in order}
-            answers = {ask: early.pop(ask) for ask in step.asks}
-            seen |= answers
-            step = steps.send(tuple(answers[ask] for ask in step.asks))
+            else:
+                answers = answer(step)
+                seen |= answers
+                step = steps.send(tuple(answers[ask] for ask in step.asks))
     except StopIteration as stop:
         return stop.value, kept
+
+
+def run(log: Log, window: Window = WINDOW, shuffle: random.Random | None = None) -> tuple[Outcome, list[Page]]:
+    """What reading came to, and the pages kept; requests of a step are answered in any order, those ahead perhaps."""
+    early: dict[Ask, Page] = {}
+
+    def answer(step: Fetch) -> dict[Ask, Page]:
+        nonlocal early
+        early = {ask: page for ask, page in early.items() if ask in {*step.asks, *step.ahead}}
+        order = [ask for ask in step.asks if ask not in early]
+        order += [ask for ask in step.ahead if ask not in early and shuffle and shuffle.random() < 0.5]
+        if shuffle:
+            shuffle.shuffle(order)
+        early |= {ask: log(ask) for ask in order}
+        return {ask: early.pop(ask) for ask in step.asks}
+
+    return carried_out(paging(window, batch=4), answer)
 
 
 def rows(count: int, spacing: timedelta = SECOND) -> list[tuple[datetime, str]]:
@@ -357,31 +371,25 @@ def test_fetches_are_bounded() -> None:
 
 def crossed(log: Log, chance: random.Random) -> tuple[Outcome, list[Page]]:
     """As `run`, but of the requests under way any two may get each other's answers, those given up included."""
-    steps, kept, seen, under_way, early = paging(WINDOW, batch=4), [], {}, {}, {}
+    under_way: dict[Ask, Page] = {}
+    early: dict[Ask, Page] = {}
     share = chance.choice([0.05, 0.2, 0.4])
-    step = next(steps)
-    try:
-        while True:
-            if isinstance(step, Keep):
-                kept += [seen[ask] for ask in step.asks]
-                seen.clear()
-                step = steps.send(())
-                continue
-            wanted = [*step.asks, *step.ahead]
-            early = {ask: page for ask, page in early.items() if ask in wanted}
-            under_way |= {ask: log(ask) for ask in wanted if ask not in early and ask not in under_way}
-            while not early.keys() >= set(step.asks):
-                one, other = chance.choice(list(under_way)), chance.choice(list(under_way))
-                if chance.random() < share:
-                    under_way[one], under_way[other] = under_way[other], under_way[one]
-                page = under_way.pop(one)
-                if one in wanted:
-                    early[one] = page
-            answers = {ask: early.pop(ask) for ask in step.asks}
-            seen |= answers
-            step = steps.send(tuple(answers[ask] for ask in step.asks))
-    except StopIteration as stop:
-        return stop.value, kept
+
+    def answer(step: Fetch) -> dict[Ask, Page]:
+        nonlocal early
+        wanted = [*step.asks, *step.ahead]
+        early = {ask: page for ask, page in early.items() if ask in wanted}
+        under_way.update({ask: log(ask) for ask in wanted if ask not in early and ask not in under_way})
+        while not early.keys() >= set(step.asks):
+            one, other = chance.choice(list(under_way)), chance.choice(list(under_way))
+            if chance.random() < share:
+                under_way[one], under_way[other] = under_way[other], under_way[one]
+            page = under_way.pop(one)
+            if one in wanted:
+                early[one] = page
+        return {ask: early.pop(ask) for ask in step.asks}
+
+    return carried_out(paging(WINDOW, batch=4), answer)
 
 
 def test_answers_that_change_places_lose_no_entry_unsaid() -> None:
