@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
@@ -236,21 +236,15 @@ def _finish(
     early: Early | None = None,
 ) -> Acquisition:
     tally = Tally()
-    with ExitStack() as stack:
-        reading: Early | _Opened
-        if early and early.holds(entry.files):
-            reading = early
-        else:
-            tenant = entry.extra.get("tenant")
-            reading = _Opened(case, stack.enter_context(normaliser(case, entry.source, tenant)))
-        staging = stack.enter_context(case.lake.stage(entry.acquisition))
-        size = sum(file.size for file in entry.files)
-        for batch in reading.batches(entry.files):
-            staging.add(batch.events, batch.rejects)
-            tally.add(batch)
-            # As many more as the bytes that are left, should those hold as many as these.
-            guess = max(tally.records, tally.records * size // reading.done) if reading.done else None
-            progress("normalise", tally.records, guess, "records")
+    with case.lake.stage(entry.acquisition) as staging:
+        with _reading(case, entry, early) as reading:
+            size = sum(file.size for file in entry.files)
+            for batch in reading.batches(entry.files):
+                staging.add(batch.events, batch.rejects)
+                tally.add(batch)
+                # As many more as the bytes that are left, should those hold as many as these.
+                guess = max(tally.records, tally.records * size // reading.done) if reading.done else None
+                progress("normalise", tally.records, guess, "records")
         progress("normalise", tally.records, tally.records, "records")
         with case.locked():
             written = case.lake.commit(staging, entry.acquisition, tally.records)
@@ -274,6 +268,16 @@ def _finish(
         resumed=resumed,
         unreadable=tally.unreadable,
     )
+
+
+@contextmanager
+def _reading(case: Case, entry: Entry, early: Early | None) -> Iterator[Early | _Opened]:
+    """What reads the evidence of an acquisition; its engines need no memory any more once all is read."""
+    if early and early.holds(entry.files):
+        yield early
+        return
+    with normaliser(case, entry.source, entry.extra.get("tenant")) as reads:
+        yield _Opened(case, reads)
 
 
 def _reported(case: Case, row: AcquisitionRow) -> Acquisition:

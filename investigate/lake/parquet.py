@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from investigate.lake.storage import Stored
 
-ROW_GROUP: Final = 64 * 1024
+ROW_GROUP: Final = 32 * 1024
 _COMPRESSION: Final = "zstd"
 _STATISTICS: Final = ("time", "first", "source", "tenant", "actor", "resource", "src_ip")
 _LONGEST_STATISTIC: Final = 256

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 _BACK: Final = 8 * 1024
 """So many rows are held back when others are written: those that come a little late find their place among them."""
-_OPEN: Final = 64
+_TAILS: Final = 3
+"""The rows held back of so many partitions that no more come for are kept, those of others written."""
+_RUN: Final = 64 * 1024
+"""So many rows of a partition that come in no order make a file, less those held back."""
+_OPEN: Final = 8
 """So many files are open at once."""
 _LARGEST: Final = 128 * 2**20
 """Bytes, after which a file is closed."""
@@ -61,6 +65,8 @@ class Sorted:
         self._folder, self._table, self._memory = folder, table, memory
         self._waiting: dict[str | None, list[pa.Table]] = {}  # the one that waits longest for more comes first
         self._open: dict[str | None, _Growing] = {}
+        self._disorderly: set[str | None] = set()
+        self._tails: dict[str | None, None] = {}  # of which only rows held back wait
         self._made: list[Made] = []
         self._held = self._number = 0
 
@@ -71,8 +77,12 @@ class Sorted:
             waiting.append(part)
             self._waiting[partition] = waiting
             self._held += part.nbytes
-            if sum(map(len, waiting)) >= parquet.ROW_GROUP + _BACK:
+            self._tails.pop(partition, None)
+            enough = _RUN if partition in self._disorderly else parquet.ROW_GROUP
+            if sum(map(len, waiting)) >= enough + _BACK:
                 self._write(partition, _BACK)
+        while len(self._tails) > _TAILS:
+            self._write(next(iter(self._tails)))
         while self._held > self._memory:
             self._write(next(iter(self._waiting)))
 
@@ -104,13 +114,14 @@ class Sorted:
     def _write(self, partition: str | None, keep: int = 0) -> None:
         """Write what waits, but for the last rows, which stay."""
         waiting = self._waiting.pop(partition)
+        self._tails.pop(partition, None)
         self._held -= sum(part.nbytes for part in waiting)
         rows = _in_order(pa.concat_tables(waiting), self._table.order)
         if keep:
             # A slice would keep all in memory that it is cut from.
             rest = rows.slice(len(rows) - keep).take(pa.arange(0, keep))
             rows = rows.slice(0, len(rows) - keep)
-            self._waiting[partition] = [rest]
+            self._waiting[partition], self._tails[partition] = [rest], None
             self._held += rest.nbytes
         growing = self._file(partition, self._place(rows, 0))
         growing.writer.write(rows)
@@ -126,6 +137,7 @@ class Sorted:
         """The open file of a partition, if rows from `first` on can follow what it holds, else a new one."""
         growing = self._open.pop(partition, None)
         if growing is not None and first < growing.last:
+            self._disorderly.add(partition)
             self._end(partition, growing)
             growing = None
         if growing is None:

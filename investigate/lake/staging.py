@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from investigate.lake.sorting import Made
     from investigate.lake.table import Snapshot, Table
 
-_WAITING: Final = 4
+_WAITING: Final = 8
 """So large a part of the memory rows may take that wait to be sorted."""
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -24,8 +25,10 @@ _REMEMBERED: Final = 100_000
 _AMPLE: Final = Lock()
 _SPARE: Final[dict[int, Engine]] = {}
 """By process: one that was let go of. To start it, and to plan its queries, takes longer than a small file."""
-_PLANS: Final = 100
-"""So many plans of queries are kept."""
+_QUERIES: Final = 100
+"""So many are kept ready."""
+_LARGE: Final = 2_000
+"""From so many rows on, a query is planned anew each time."""
 _SHORTEST_INSTANT: Final = len("2026-11-03T10:00:00Z")
 _FIRST_YEAR: Final = pa.scalar(-62_135_596_800_000_000, pa.timestamp("us", "UTC"))
 _INSTANT: Final = pa.timestamp("us", "UTC")
@@ -49,7 +52,7 @@ class _Coded:
 
 
 class _Source:
-    """What a prepared query reads: the table it is run over."""
+    """What a query reads: the table it is run over."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.table: pa.Table | None = None
@@ -58,6 +61,32 @@ class _Source:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         table = self._empty if self.table is None else self.table
         return table.__arrow_c_stream__(requested_schema)
+
+
+class _Query:
+    """A query over `batch`, ready to be run again."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, sql: str, source: _Source) -> None:
+        self._connection, self._name, self.source = connection, name, source
+        connection.register(f"batch_{name}", source)
+        self._text = f"WITH batch AS (SELECT * FROM batch_{name}) SELECT * FROM ({sql}) AS result"
+        connection.execute(f"PREPARE {name} AS {self._text}")
+
+    def small(self) -> pa.Table:
+        """Planned once, which takes longer than to run it over few rows."""
+        return self._connection.sql(f"EXECUTE {self._name}").to_arrow_table()
+
+    def large(self) -> pa.Table:
+        """Planned each time, but what comes out is not kept once more on the way."""
+        return self._relation.to_arrow_table()
+
+    @cached_property
+    def _relation(self) -> duckdb.DuckDBPyRelation:
+        return self._connection.sql(self._text)
+
+    def forget(self) -> None:
+        self._connection.execute(f"DEALLOCATE {self._name}")
+        self._connection.unregister(f"batch_{self._name}")
 
 
 class Engine:
@@ -73,7 +102,7 @@ class Engine:
         self.bound(memory, ample)
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
-        self._prepared: dict[tuple[str, pa.Schema], tuple[str, _Source]] = {}
+        self._queries: dict[tuple[str, pa.Schema], _Query] = {}
         self._remembered: dict[str, dict[tuple[Any, ...], Any]] = {}
 
     @classmethod
@@ -138,7 +167,7 @@ class Engine:
         return pa.concat_tables([kept, renewed]).sort_by([("row", "ascending"), ("part", "ascending")])
 
     def _events(self, compiled: Compiled, batch: pa.Table, texts: pa.ChunkedArray | pa.Array) -> pa.Table:
-        values = self.select(compiled.values, pa.table({"row": batch["row"], "text": texts}))
+        values = self._values(compiled, pa.table({"row": batch["row"], "text": texts}))
         if values.num_rows != batch.num_rows or not values["row"].equals(batch["row"]):
             batch = batch.take(pc.index_in(values["row"], value_set=batch["row"].combine_chunks()))
         columns = {"part": values["part"].combine_chunks()}
@@ -154,29 +183,29 @@ class Engine:
         made = {name: column for name, column in columns.items() if name not in compiled.names}
         return pa.table({**given, "is_object": values["is_object"], **made})
 
-    def select(self, sql: str, batch: pa.Table) -> pa.Table:
-        """The result of a query over `batch`, in its order; planned once, which takes longer than to run it."""
-        if (sql, batch.schema) not in self._prepared:
-            self._prepare(sql, batch.schema)
-        name, source = self._prepared[sql, batch.schema]
-        source.table = batch
+    def _values(self, compiled: Compiled, texts: pa.Table) -> pa.Table:
         try:
-            return self._connection.sql(f"EXECUTE {name}").to_arrow_table()
-        finally:
-            source.table = None
+            return self.select(compiled.values, texts)
+        except duckdb.InvalidInputException:  # a record is no JSON; to be ready for that copies all that is found
+            return self.select(compiled.values_of_any, texts)
 
-    def _prepare(self, sql: str, schema: pa.Schema) -> None:
-        if len(self._prepared) >= _PLANS:
-            for name, _ in self._prepared.values():
-                self._connection.execute(f"DEALLOCATE {name}")
-                self._connection.unregister(f"batch_{name}")
-            self._prepared.clear()
-        name, source = f"query_{len(self._prepared)}", _Source(schema)
-        self._connection.register(f"batch_{name}", source)
-        self._connection.execute(
-            f"PREPARE {name} AS WITH batch AS (SELECT * FROM batch_{name}) SELECT * FROM ({sql}) AS result"
-        )
-        self._prepared[sql, schema] = name, source
+    def select(self, sql: str, batch: pa.Table) -> pa.Table:
+        """The result of a query over `batch`, in its order."""
+        if (sql, batch.schema) not in self._queries:
+            self._queries[sql, batch.schema] = self._query(sql, batch.schema)
+        query = self._queries[sql, batch.schema]
+        query.source.table = batch
+        try:
+            return query.large() if batch.num_rows >= _LARGE else query.small()
+        finally:
+            query.source.table = None
+
+    def _query(self, sql: str, schema: pa.Schema) -> _Query:
+        if len(self._queries) >= _QUERIES:
+            for query in self._queries.values():
+                query.forget()
+            self._queries.clear()
+        return _Query(self._connection, f"query_{len(self._queries)}", sql, _Source(schema))
 
     def _in_each(self, compiled: Compiled, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         names = compiled.in_each_needs or ("part",)

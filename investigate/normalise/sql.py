@@ -73,7 +73,8 @@ class Compiled:
 
     Attributes:
         values: the query over `batch(row BIGINT, text VARCHAR)`: for each event `row`, `part` (its number in its
-            record), `is_object` (false for a record that is no JSON at all) and the values.
+            record), `is_object` and the values; fails where a record is no JSON.
+        values_of_any: the same, slower, with `is_object` false for a record that is no JSON.
         names: of the values; an empty text is none, but for those in `verbatim`.
         verbatim: values that are only compared.
         in_each: the query over `batch(…)` for what differs in nearly every event: the resources, `uid` as a rule.
@@ -93,7 +94,8 @@ class Compiled:
         in_each = [column for column in derived if column.many and not column.plain]
         self.derived = tuple(column for column in derived if column not in in_each)
         self.names = (*self._record.values(), *self._item.values())
-        self.values, self.in_each = self._values(items), self._in_each(in_each)
+        self.values, self.values_of_any = self._values(items, "({})"), self._values(items, "try({})")
+        self.in_each = self._in_each(in_each)
         self.in_each_needs = tuple(dict.fromkeys(name for column in in_each for name in column.needs))
         self.time = f"""CASE WHEN any_time BETWEEN {_FIRST} AND {_LAST} THEN any_time END
             FROM (SELECT {_parsed_time(self._columns("time").zone)} AS any_time FROM batch)"""
@@ -103,8 +105,8 @@ class Compiled:
         """Of times written without one."""
         return self._columns("time").zone
 
-    def _values(self, items: str) -> str:
-        parsed = f"SELECT row, {_extracted('text', self._record)} AS r FROM batch"
+    def _values(self, items: str, form: str) -> str:
+        parsed = f"SELECT row, {form.format(_extracted('text', self._record))} AS r FROM batch"
         of_record = "".join(f", r[{at}] AS {name}" for at, name in enumerate(self._record.values(), 1))
         if not items:
             return f"SELECT row, 0::BIGINT AS part, r IS NOT NULL AS is_object{of_record} FROM ({parsed})"
@@ -113,7 +115,7 @@ class Compiled:
             WITH listed AS (SELECT row, r, {items} AS items FROM ({parsed})),
             spread AS (SELECT row, r, unnest(items) AS item, unnest(range(len(items))) AS part FROM listed)
             SELECT row, part, r IS NOT NULL AS is_object{of_record}{of_item}
-            FROM (SELECT row, r, part, {_extracted("item", self._item)} AS e FROM spread)"""
+            FROM (SELECT row, r, part, {form.format(_extracted("item", self._item))} AS e FROM spread)"""
 
     def _in_each(self, made: Sequence[Derived]) -> str:
         columns = ", ".join(f"{column.sql} AS {column.name}" for column in made)
@@ -264,9 +266,9 @@ _DISTINCT: Final = (
 
 
 def _extracted(text: str, index: Mapping[str, str]) -> str:
-    """All values at the pointers of `index`, from one parse; NULL where the text is no JSON."""
+    """All values at the pointers of `index`, from one parse."""
     pointers = ", ".join(literal(path) for path in index) or "'/'"
-    return f"try(json_extract_string({text}, [{pointers}]))"
+    return f"json_extract_string({text}, [{pointers}])"
 
 
 def _first_of(values: Sequence[str]) -> str:
