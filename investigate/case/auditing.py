@@ -174,7 +174,7 @@ def _scan(case: Case, loaded: RuleSet, extent: Extent, version: int) -> Scanned:
     from investigate.lake.sql import interruptible  # noqa: PLC0415
 
     try:
-        with case.lake.connect(version) as connection:
+        with case.lake.borrow(version) as connection:
             return interruptible([connection], Scan(connection, loaded, extent).find)
     except duckdb.Error as error:
         reason = first_line(error)

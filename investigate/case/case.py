@@ -218,7 +218,7 @@ class Case:
 
         from investigate.lake import sql  # noqa: PLC0415
 
-        with self.lake.connect() as connection:
+        with self.lake.borrow() as connection:
             table = sql.run(connection, query, parameters)
         try:
             return pl.DataFrame(pl.from_arrow(table))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from investigate.report.selection import Extent, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
     import polars as pl
     import pyarrow as pa
@@ -119,8 +120,8 @@ class Draft:
         return replace(asked, answers=((_access_claim(access, asked.subjects), access), *asked.answers))
 
     def __enter__(self) -> Self:
-        self._connection = self.case.lake.connect(self.version)
-        try:
+        with ExitStack() as stack:
+            self._connection = stack.enter_context(self.case.lake.borrow(self.version))
             self.coverage = coverage(self.case, self.asked.window)
             of = (self.case, self._connection, self.version, self.directory, self.coverage)
             composer = Composer(*of, illustrated=self._illustrated)
@@ -128,13 +129,13 @@ class Draft:
             self.selection = Selection.union(composer.selections)
             self.extent: Extent = self.selection.extent()
             self.redactor = self._redactor() if self.profile else None
-        except BaseException:
-            self._connection.close()
-            raise
+            self._borrowed = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._borrowed.__exit__(kind, error, trace)
 
     def write(self, form: str, suffix: str, stream: IO[bytes]) -> None:
         """Write it in one form."""

@@ -5,6 +5,7 @@ What differs between engines stands here and nowhere else; a trace is one functi
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -49,8 +50,12 @@ class Opened(Protocol):
     def sql(self, frame: nw.LazyFrame[Any]) -> str | None:
         """What the engine runs for a frame, None where that is no SQL."""
 
-    def close(self) -> None:
-        """Give back what was opened; frames made of `events` are of no use from then on."""
+    def close(self, error: BaseException | None = None) -> None:
+        """Give back what was opened; frames made of `events` are of no use from then on.
+
+        Args:
+            error: what came in between.
+        """
 
 
 def parse(engine: str) -> tuple[str, str | None]:
@@ -91,26 +96,48 @@ def opened(engine: str, lake: Lake, version: int, memory: int) -> Opened:
     return _Spark(lake, version, where, memory)
 
 
+def lasting(engine: str, lake: Lake, version: int, memory: int) -> nw.LazyFrame[Any]:
+    """The events as a frame that needs not be closed: what it is read from lives as long as it does.
+
+    Args:
+        engine: see `opened`; so for all.
+        lake: see `opened`.
+        version: see `opened`.
+        memory: see `opened`.
+
+    Raises:
+        UsageError: see `opened`.
+        LakeError: see `opened`.
+    """
+    if parse(engine)[0] == "duckdb":
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+
+        return nw.from_native(lake.connect(version).query("FROM events"))
+    return opened(engine, lake, version, memory).events
+
+
 class _DuckDB:
     def __init__(self, lake: Lake, version: int) -> None:
         self._lake, self._version = lake, version
-        self._connections: list[duckdb.DuckDBPyConnection] = []
+        self._borrowed = ExitStack()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._borrowed.enter_context(self._lake.idle.connection())
 
     @cached_property
     def events(self) -> nw.LazyFrame[Any]:
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-        self._connections.append(self._lake.connect(self._version))
-        return nw.from_native(self._connections[-1].query("FROM events"))
+        self._lake.expose(self._connection, self._version)
+        return nw.from_native(self._connection.query("FROM events"))
 
     def touches(self, order: str) -> nw.LazyFrame[Any] | None:
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-        connection = self._lake.look_up.connect(order, self._version)
-        if connection is None:
+        if not self._lake.look_up.expose(self._connection, order, self._version):
             return None
-        self._connections.append(connection)
-        return nw.from_native(connection.query("FROM touches"))
+        return nw.from_native(self._connection.table(order))
 
     def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
         found = self._lake.look_up.rows(order, values, window, self._version)
@@ -120,15 +147,14 @@ class _DuckDB:
         from investigate.lake.sql import interruptible  # noqa: PLC0415 - imports duckdb
 
         natives = [frame.to_native() for frame in frames]
-        return interruptible(self._connections, lambda: [native.pl() for native in natives])
+        return interruptible([self._connection], lambda: [native.pl() for native in natives])
 
     def sql(self, frame: nw.LazyFrame[Any]) -> str | None:
         text: str = frame.to_native().sql_query()
         return text
 
-    def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
+    def close(self, error: BaseException | None = None) -> None:
+        self._borrowed.__exit__(type(error) if error else None, error, None)
 
 
 class _Polars:
@@ -159,8 +185,8 @@ class _Polars:
     def sql(self, _frame: nw.LazyFrame[Any]) -> str | None:
         return None
 
-    def close(self) -> None:
-        pass
+    def close(self, error: BaseException | None = None) -> None:
+        del error
 
 
 class _Spark:
@@ -195,5 +221,6 @@ class _Spark:
     def sql(self, _frame: nw.LazyFrame[Any]) -> str | None:
         return None
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None = None) -> None:
         """Nothing: the session is the process's, and starting one takes seconds."""
+        del error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from investigate.case.answer import Answer
 from investigate.case.coverage import Coverage
 from investigate.case.directory import directory_of
-from investigate.case.engines import opened, parse
+from investigate.case.engines import lasting, opened, parse
 from investigate.errors import UsageError
 from investigate.events import Window
 from investigate.journal.coverage import gaps
@@ -67,7 +67,7 @@ class Reading:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened.close()
+        self._opened.close(error)
 
     @property
     def events(self) -> nw.LazyFrame[Any]:
@@ -242,13 +242,12 @@ def frame(case: Case, engine: str = "duckdb", version: int | None = None) -> nw.
         UsageError: no such engine or version, or Spark or Java is not installed.
         LakeError: the engine cannot read the lake.
     """
-    at = _version(case, version)
-    return opened(engine, case.lake, at, case.config.ingest.memory).events
+    return lasting(engine, case.lake, _version(case, version), case.config.ingest.memory)
 
 
 def _version(case: Case, version: int | None) -> int:
     """The version that is read: fixed before anything is, so that a commit meanwhile changes nothing."""
-    newest = case.lake.events.snapshot().version
+    newest = case.lake.events.version()
     if version is None:
         return newest
     if not -1 <= version <= newest:

@@ -94,7 +94,7 @@ def subject_access(
     window = case.window(start, end)
     with Reading(case, "duckdb", version) as reading:
         directory, at = reading.directory(), reading.version
-    with case.lake.connect(at) as connection:
+    with case.lake.borrow(at) as connection:
         resources = [*_resources(connection, names), *tagged(case, listed([tag]))]
         query = _ACCESSES.format(chosen=Selection.of(connection, scope_of(window, resources), directory).query)
         found = connection.sql(query, params={"roles": list(ROLES)}).pl()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import LakeError, first_line
 from investigate.events import event_schema, reject_schema
+from investigate.lake.connections import Connections
 from investigate.lake.runs import Runs, summed_up
 from investigate.lake.storage import storage_of
 from investigate.lake.table import Change, Table
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    import duckdb
     import polars as pl
 
     from investigate.lake.compaction import Compacted, Group
@@ -50,7 +50,7 @@ class Written:
     note: str = ""
 
 
-class Lake:
+class Lake(Connections):
     """The Delta tables of a case.
 
     Args:
@@ -76,7 +76,7 @@ class Lake:
         """What keeps the roll-up of the events."""
         from investigate.lake.rollup import Rollup  # noqa: PLC0415 - see `stage`
 
-        return Rollup(self.events, self.orders, self._tables(), self._scratch, self._memory // 3)
+        return Rollup(self.events, self.orders, self._tables(), self._scratch, self._memory // 5)
 
     @cached_property
     def look_up(self) -> LookUp:
@@ -290,20 +290,6 @@ class Lake:
         if not counts:
             raise LakeError(f"The counts of acquisition {acquisition} are no longer in the log.", "Import it again.")
         return _written(counts, self.events.snapshot().version, replayed=True)
-
-    def connect(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
-        """A locked DuckDB connection with the views `events` and `rejects`; see `lake.sql`.
-
-        Args:
-            version: of the events, the newest where None.
-        """
-        from investigate.lake import sql  # noqa: PLC0415 - DuckDB, which a look-up does without
-
-        views = {
-            "events": (self.events, self.events.snapshot(version)),
-            "rejects": (self.rejects, self.rejects.snapshot()),
-        }
-        return sql.connect(views, self._memory)
 
     def scan(self, version: int | None = None) -> pl.LazyFrame:
         """The events as a Polars LazyFrame, columns as in `event_schema()`."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from investigate.errors import LakeError, first_line
 from investigate.lake.runs import midnight
-from investigate.lake.table import Snapshot
 from investigate.lake.touches import BY_SRC_IP, COLUMNS, nothing, read
 
 if TYPE_CHECKING:
@@ -75,15 +74,25 @@ class LookUp:
             f"WHERE {own.lead} IN (SELECT unnest($values)) AND first < $end AND {own.last} >= $start"
         )
 
-    def connect(self, order: str, version: int) -> duckdb.DuckDBPyConnection | None:
-        """A locked connection with the view `touches`: all rows of an order, as that keeps them; None as in `rows`."""
+    def expose(self, connection: duckdb.DuckDBPyConnection, order: str, version: int) -> bool:
+        """Make all rows of an order, as that keeps them, a view of its name; whether they can tell, see `rows`.
+
+        Args:
+            connection: where, and as long as which, there is the view.
+            order: its name.
+            version: of the events.
+
+        Raises:
+            LakeError: a file cannot be read.
+        """
         from investigate.lake import sql  # noqa: PLC0415 - DuckDB, which a look-up does without
 
         runs = self._orders[order]
         files = runs.files(version=version)
         if files is None:
-            return None
-        return sql.connect({"touches": (runs.table, Snapshot(version, tuple(files)))}, self._memory)
+            return False
+        sql.expose(connection, order, runs.table, files, passing=True)
+        return True
 
     def scan(
         self, order: str, values: Sequence[str] | None, window: Window | None, version: int

@@ -240,11 +240,14 @@ class Bucket:
         files: Sequence[str],
         schema: pa.Schema,
         partition_by: str | None,
+        *,
+        passing: bool = False,
     ) -> None:
-        """By a pyarrow dataset: the engine itself stays without network. Its cursors do not see the view.
+        """By a pyarrow dataset: the engine itself stays without network. Its cursors never see the view.
 
         Beneath it lies `objects_of_` and its name, which also has each row's `filename`.
         """
+        del passing
         import pyarrow as pa  # noqa: PLC0415 - only where such a lake is read
         import pyarrow.dataset as ds  # noqa: PLC0415
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from investigate.lake.table import Snapshot, Table
+    from investigate.lake.table import Table
 
 _Found = TypeVar("_Found")
 _READS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
@@ -51,18 +51,13 @@ def file_list(files: Sequence[str], *, by_date: bool = True) -> str:
     return f"read_parquet([{names}], {partition})"
 
 
-def connect(
-    tables: Mapping[str, tuple[Table, Snapshot]], memory: int, folders: Iterable[str] = ()
-) -> duckdb.DuckDBPyConnection:
-    """A connection with a view on each snapshot, locked: no other file, no network, no setting can be reached.
+def start(memory: int, folders: Iterable[str], *, keeps: bool) -> duckdb.DuckDBPyConnection:
+    """An engine without a view, locked: no file but below some folders, no network, no setting can be reached.
 
     Args:
-        tables: by the names of their views.
-        memory: what the engine may use, in bytes; beyond, it spills to the system's temporary folder.
-        folders: others it may read, beside the tables'.
-
-    Raises:
-        LakeError: a file of a snapshot cannot be read.
+        memory: what it may use, in bytes; beyond, it spills to the system's temporary folder.
+        folders: the tables'.
+        keeps: whether it may keep in that memory, from one query to the next, what it read from files.
     """
     connection = duckdb.connect(
         config={
@@ -71,40 +66,40 @@ def connect(
             "temp_directory": str(Path(tempfile.gettempdir()) / f"investigate-{secrets.token_hex(8)}"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            "enable_external_file_cache": str(keeps).lower(),
         }
     )
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else cursors have the machine's
     connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the results
-    for name, (table, snapshot) in tables.items():
-        expose(connection, name, table, snapshot.files)
-    allowed = [*folders, *(folder for table, _ in tables.values() for folder in table.storage.local_folders)]
-    connection.execute(f"SET allowed_directories = [{', '.join(map(literal, allowed))}]")
+    connection.execute(f"SET allowed_directories = [{', '.join(map(literal, folders))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def expose(connection: duckdb.DuckDBPyConnection, view: str, table: Table, files: Sequence[str]) -> None:
+def expose(
+    connection: duckdb.DuckDBPyConnection, view: str, table: Table, files: Sequence[str], *, passing: bool = False
+) -> None:
     """Make files of a table, none at all included, a view with the table's columns.
 
     Args:
-        connection: not locked yet.
+        connection: which may read them.
         view: its name.
         table: whose files.
         files: as a snapshot has them.
+        passing: whether the view is the connection's alone and goes with it; else its cursors see that of local files.
 
     Raises:
         LakeError: one cannot be read.
     """
     if files:
         try:
-            table.storage.expose(connection, view, files, table.schema, table.partition_by)
+            table.storage.expose(connection, view, files, table.schema, table.partition_by, passing=passing)
         except (duckdb.Error, OSError) as error:
             raise LakeError(f"The lake could not be read: {first_line(error)}", "See: investigate lake info") from error
         return
-    columns = ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in table.schema)
-    connection.execute(f"CREATE OR REPLACE TABLE no_{view} ({columns})")
-    connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM no_{view}")
+    columns = ", ".join(f"NULL::{_TYPES[str(field.type)]} AS {field.name}" for field in table.schema)
+    connection.execute(f"CREATE OR REPLACE {'TEMP ' * passing}VIEW {view} AS SELECT {columns} WHERE false")
 
 
 def check(query: str) -> str:
@@ -128,7 +123,7 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
     """The rows of a query that only reads, as Arrow.
 
     Args:
-        connection: from `connect`.
+        connection: one that is locked.
         query: one SELECT; `$name` stands for a parameter.
         parameters: their values, bound.
 

@@ -98,15 +98,18 @@ class Storage(Protocol):
         files: Sequence[str],
         schema: pa.Schema,
         partition_by: str | None,
+        *,
+        passing: bool = False,
     ) -> None:
         """Make some files a view that filters and columns are pushed down into.
 
         Args:
-            connection: where; not locked yet.
+            connection: which may read them.
             view: its name.
             files: as from `locate`; at least one.
             schema: the table's.
             partition_by: the column that stands in the files' paths alone.
+            passing: whether the view must go with the connection.
         """
 
 
@@ -215,6 +218,8 @@ class Folder:
         files: Sequence[str],
         schema: pa.Schema,
         partition_by: str | None,
+        *,
+        passing: bool = False,
     ) -> None:
         """By DuckDB's own reader."""
         from investigate.lake.sql import file_list  # noqa: PLC0415 - it imports the table, and that this
@@ -224,7 +229,7 @@ class Folder:
         listed = file_list(files, by_date=partition_by is not None and not hidden)
         told = {partition_by: f"time::DATE AS {partition_by}"} if hidden else {}
         columns = ", ".join(told.get(name, name) for name in schema.names)
-        connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT {columns} FROM {listed}")
+        connection.execute(f"CREATE OR REPLACE {'TEMP ' * passing}VIEW {view} AS SELECT {columns} FROM {listed}")
 
 
 def storage_of(root: Path, uri: str | None) -> Storage:

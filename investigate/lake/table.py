@@ -105,6 +105,8 @@ class Table:
         """
         if version == -1:
             return Snapshot(-1, ())
+        if version is not None and version > self._seen.version:
+            self.snapshot()
         if version is not None and self._seen.version == version:
             return self._seen
         table = self.open() if version is None else self._open(version)
@@ -118,6 +120,16 @@ class Table:
         else:
             self._check_whole(found)
         return found
+
+    def version(self) -> int:
+        """The newest version, -1 of a table that was never written, without reading what is in it."""
+        if self._live is None and self.storage.local_folders:
+            # The log of a folder is at hand, and a file of it is one commit, there whole or not at all.
+            names = [stored.name for stored in self.storage.listed(_LOG) if _COMMIT.fullmatch(stored.name)]
+            if names:
+                return int(max(names)[-25:-5])
+        table = self.open()
+        return -1 if table is None else table.version()
 
     def versions(self) -> int:
         """How many versions the log still tells."""

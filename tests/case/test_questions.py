@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import investigate
+from investigate.case.reading import Reading
 from investigate.errors import BadTime, ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -87,6 +88,16 @@ def test_every_question_is_answered_alike_and_again_by_its_version(filled: Case,
         QUESTIONS[name](filled, version=99)
     with pytest.raises(UsageError, match="no engine"):
         QUESTIONS[name](filled, engine="abacus")
+
+
+def test_questions_use_one_engine_after_another_but_none_that_failed(filled: Case) -> None:
+    filled.lake.idle.close()
+    for name in ("timeline", "search"):
+        QUESTIONS[name](filled)
+        assert len(filled.lake.idle) == 1
+    with pytest.raises(UsageError), Reading(filled, "duckdb") as reading:
+        filled.who_touched(*reading.collect(reading.events.head(1)), version=99)
+    assert len(filled.lake.idle) == 0
 
 
 def actors(answer: Answer) -> list[str]:

@@ -76,6 +76,23 @@ def test_a_version_that_never_was_is_an_error_that_says_so(lake: Lake) -> None:
         lake.connect(7)
 
 
+def test_the_newest_version_is_told_by_the_log(lake: Lake) -> None:
+    assert lake.events.version() == -1
+    for acquisition in ("a1", "a2"):
+        commit(lake, acquisition, events(acquisition))
+        assert lake.events.version() == lake.events.snapshot().version
+
+
+def test_the_newest_version_of_a_folder_is_told_before_the_lake_is_read(folder_lake: Lake) -> None:
+    written = commit(folder_lake, "a1", events("x"))
+    reader = Lake(folder_lake.root)
+    assert reader.events.version() == written.version
+    assert reader.events._live is None
+    commit(folder_lake, "a2", events("y"))
+    assert reader.events.snapshot(written.version).version == written.version
+    assert len(reader.events.snapshot(reader.events.version()).files) == 2
+
+
 def test_an_empty_lake_has_all_columns_and_no_rows(lake: Lake) -> None:
     assert lake.scan().collect().schema.names() == event_schema().names
     assert lake.connect().sql("SELECT * FROM events").columns == event_schema().names

@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def connection(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with Lake(folder / "lake").connect() as opened:
+    with Lake(folder / "lake").borrow() as opened:
         yield opened
 
 
