@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PATH: Final = "/v1/audit-logs"
 _LOOKS: Final = 3
 """A page that is not UTF-8, as all JSON is, was altered on the way, or the vendor says it so often."""
+_PIECE: Final = 2**20
 _SPOOL: Final = 8 * 2**20
 """Bytes of pages held in memory until it is known whether they are kept; more go to a nameless temporary file."""
 
@@ -55,6 +56,7 @@ class Reader:
         self._spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL)
         # zlib's own gzip header bears no time, so equal pages make equal files.
         self._gzip = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+        self._draft = _Draft(self._gzip)
         self._places: dict[Ask, tuple[int, int]] = {}
         self._answered = self._expected = 0
         self._workers = Workers(self._request, self.client.config.connections).__enter__()
@@ -64,6 +66,7 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._workers.__exit__(kind, error, traceback)
+        self._draft.close()
         self._spool.close()
 
     def run(self, steps: Generator[Fetch | Keep, Sequence[Page], Outcome]) -> Outcome:
@@ -113,17 +116,53 @@ class Reader:
         data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         self._places[ask] = (self._spool.tell(), len(data))
         self._spool.write(data)
+        self._draft.add(ask, data)
         if not self.response:
             self.url, self.response = answer.request.partition(" ")[2], kept_headers(answer.headers)
 
     def _keep(self, asks: tuple[Ask, ...]) -> None:
-        for ask in asks:
-            offset, length = self._places[ask]
-            self._spool.seek(offset)
-            self.incoming.write(self._gzip.compress(self._spool.read(length)))
+        if asks == tuple(self._draft.asks):
+            self._gzip = self._draft.gzip
+            self._draft.copy(self.incoming)
+        else:
+            for ask in asks:
+                offset, length = self._places[ask]
+                self._spool.seek(offset)
+                self.incoming.write(self._gzip.compress(self._spool.read(length)))
+        self._draft.close()
+        self._draft = _Draft(self._gzip)
         self._spool.seek(0)
         self._spool.truncate()
         self._places.clear()
+
+
+class _Draft:
+    """The pages of the first reading, gzipped while others are on their way: as a rule it is what is kept.
+
+    Args:
+        gzip: what was kept so far; stays as it is.
+    """
+
+    def __init__(self, gzip: zlib._Compress) -> None:
+        self.gzip = gzip.copy()
+        self.asks: list[Ask] = []
+        self._text = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - closed with the reader
+
+    def add(self, ask: Ask, line: bytes) -> None:
+        """Gzip a page, if it is of that reading."""
+        if not self.asks or (ask.span, ask.turn) == (self.asks[0].span, self.asks[0].turn):
+            self.asks.append(ask)
+            self._text.write(self.gzip.compress(line))
+
+    def copy(self, to: Incoming) -> None:
+        """Write what the pages came to."""
+        self._text.seek(0)
+        while piece := self._text.read(_PIECE):
+            to.write(piece)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._text.close()
 
 
 def _is_utf8(body: bytes) -> bool:

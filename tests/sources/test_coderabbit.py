@@ -99,6 +99,21 @@ def test_equal_pages_make_equal_evidence(store: EvidenceStore) -> None:
     assert first.files[0].sha256 == second.files[0].sha256
 
 
+def test_a_reading_that_proved_nothing_leaves_no_trace(store: EvidenceStore) -> None:
+    moving = Log(250)
+    late = iter([moving.rows.pop()])
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if len(moving.requests) > 1:
+            moving.rows.extend(late)
+        return moving(request)
+
+    with client(handler) as one, client(Log(250)) as other:
+        read_twice, read_once = (pull(each, WINDOW, store=store, now=NOW) for each in (one, other))
+    assert (read_twice.rereads, read_once.rereads) == (1, 0)
+    assert read_twice.files[0].sha256 == read_once.files[0].sha256
+
+
 def test_every_filter_is_sent_with_every_page(store: EvidenceStore) -> None:
     log = Log(150)
     chosen = CodeRabbitFilter("Ada", ("api_key_create", "api_key_delete"), ("api_key",))
