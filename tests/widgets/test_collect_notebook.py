@@ -94,7 +94,8 @@ def test_a_pull_that_fails_fails_the_run_and_says_why(box: Box, tmp_path: Path) 
 def test_without_credentials_and_without_parameters_it_runs_to_its_end(tmp_path: Path) -> None:
     environment = {**ALONE, "INVESTIGATE_CASE": str(tmp_path / "case")}
     flags = ("--nbval-lax", "-q", "-c", os.devnull, f"--rootdir={tmp_path}", "-p", "no:cacheprovider")
-    ran = run("pytest", *flags, str(NOTEBOOK), cwd=tmp_path, environment=environment)
+    alone = ("--disable-plugin-autoload", "-p", "nbval.plugin")
+    ran = run("pytest", *alone, *flags, str(NOTEBOOK), cwd=tmp_path, environment=environment)
     cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
     assert f"{len(cells)} passed" in ran.stdout, ran.stdout
     assert (tmp_path / "case" / "case.toml").exists()

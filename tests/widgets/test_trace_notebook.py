@@ -89,7 +89,8 @@ def test_nbval_runs_every_cell_of_this_and_of_the_periodic_audit(demo: Path, tmp
     books = [NOTEBOOK, NOTEBOOKS / "3_periodic_audit.ipynb"]
     cells = sum(cell.cell_type == "code" for book in books for cell in nbformat.read(book, as_version=4).cells)
     copies = [Path(shutil.copy(book, tmp_path)).name for book in books]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", *copies]
+    flags = ("-q", "--disable-plugin-autoload", "-p", "nbval.plugin", "-p", "no:cacheprovider", "--nbval-lax")
+    command = [sys.executable, "-m", "pytest", *flags, *copies]
     environment = {**os.environ, "INVESTIGATE_CASE": str(demo)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert f"{cells} passed" in done.stdout, done.stdout[-3000:]
