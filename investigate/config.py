@@ -6,10 +6,10 @@ Every setting of `[section] name` can also be given as `INVESTIGATE_SECTION_NAME
 from __future__ import annotations
 
 import os
+import tomllib
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from investigate.errors import ConfigError
 
@@ -103,12 +103,8 @@ class DisplayConfig(_Section):
     zone: str = "UTC"
 
 
-class Config(BaseSettings):
+class Config(_Section):
     """The settings of one case."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="INVESTIGATE_", env_nested_delimiter="_", env_nested_max_split=1
-    )
 
     version: int = 1
     devrev: DevRevConfig = DevRevConfig()
@@ -120,19 +116,9 @@ class Config(BaseSettings):
     profiles: dict[str, dict[str, Any]] = {}
     """Columns of a profile by its name, laid over the shipped profile of that name."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over `case.toml`; no `.env`, no secret files."""
-        del dotenv_settings, file_secret_settings
-        toml = TomlConfigSettingsSource(settings_cls, settings_cls.model_config.get("toml_file"))
-        return env_settings, init_settings, toml
+
+_PREFIX = "INVESTIGATE_"
+_VARIABLES = tuple(f"{_PREFIX}{name.upper()}" for name in Config.model_fields)
 
 
 def load(path: Path) -> Config:
@@ -141,18 +127,47 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: an unknown section, a name that is none, or a value of the wrong kind.
     """
-
-    class FileConfig(Config):
-        model_config = SettingsConfigDict(toml_file=path)
-
     try:
-        return FileConfig()
+        said = tomllib.loads(path.read_bytes().decode()) if path.is_file() else {}
+        plain = said.keys() <= Config.model_fields.keys()
+        if plain and not any(name.upper().startswith(_VARIABLES) for name in os.environ):
+            return Config.model_validate(said)
+        return _under_environment(path)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{path.name}: {where}: {first['msg']}.", f"Correct {where} in {path}.") from None
     except ValueError as error:
         raise ConfigError(f"{path.name} is not TOML: {error}.", f"Correct {path}.") from error
+
+
+def _under_environment(path: Path) -> Config:
+    from pydantic_settings import (  # noqa: PLC0415 - a tenth of a short command's time, seldom needed
+        BaseSettings,
+        PydanticBaseSettingsSource,
+        SettingsConfigDict,
+        TomlConfigSettingsSource,
+    )
+
+    class Settings(BaseSettings, Config):
+        model_config = SettingsConfigDict(
+            extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="_", env_nested_max_split=1
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            """The environment wins over `case.toml`; no `.env`, no secret files."""
+            del init_settings, dotenv_settings, file_secret_settings
+            return env_settings, TomlConfigSettingsSource(settings_cls, path)
+
+    return Settings()
 
 
 def secret(vendor: str, environ: Mapping[str, str] = os.environ) -> SecretStr:

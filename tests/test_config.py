@@ -27,6 +27,23 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (loaded.devrev.base_url, loaded.devrev.tenant) == ("https://two", "acme")
 
 
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        ("", {"investigate_devrev_tenant": "acme"}),
+        ('[devrev]\nbase_url = "https://one"\n', {"INVESTIGATE_DEVREV": '{"tenant": "acme"}'}),
+        ('[DevRev]\ntenant = "acme"\n', {}),
+    ],
+)
+def test_settings_are_found_however_they_are_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, environment: dict[str, str]
+) -> None:
+    (tmp_path / "case.toml").write_text(text)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert config.load(tmp_path / "case.toml").devrev.tenant == "acme"
+
+
 def test_the_region_chooses_the_address(tmp_path: Path) -> None:
     (tmp_path / "case.toml").write_text('[coderabbit]\nregion = "eu"\n')
     assert config.load(tmp_path / "case.toml").coderabbit.url == "https://api.eu.coderabbit.ai"

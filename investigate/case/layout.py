@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import tomlkit
-
 from investigate.errors import CaseError
 
 if TYPE_CHECKING:
@@ -75,7 +73,7 @@ class Layout:
                 raise CaseError(f"{self.root} is no case, and it is not empty.", "Name another folder with --case.")
             for folder in (self.root, self.evidence, self.lake, self.reports):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(self.toml, tomlkit.dumps(_template()))
+            write_private(self.toml, _template().as_string())
         except OSError as error:
             raise CaseError(
                 f"{self.root} cannot be made a case: {error.strerror}.", "Name another folder with --case."
@@ -102,6 +100,8 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _template() -> TOMLDocument:
+    import tomlkit  # noqa: PLC0415 - only where a case is made
+
     document = tomlkit.document()
     document.add("version", tomlkit.item(VERSION))
     document.add(tomlkit.nl())

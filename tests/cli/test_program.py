@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 import typer
 
 import investigate
+from investigate.cli import main
 from investigate.cli.program import MODULES, asked
 from investigate.errors import LakeError
 
@@ -71,6 +73,14 @@ def test_light_commands_import_no_engine(arguments: list[str], tmp_path: Path) -
     code += f"print([name for name in {HEAVY!r} if name in sys.modules])"
     done = python(code, cwd=tmp_path)
     assert done.out.splitlines()[-1] == "[]"
+
+
+def test_only_a_process_of_its_own_has_its_garbage_left_alone(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    assert main(["--version"]) == 0
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+    code = "import gc, sys; sys.argv[1:] = ['--version']; from investigate.cli import main; main(); "
+    assert python(code + "print(gc.get_freeze_count() > 0)", cwd=tmp_path).out.endswith("\nTrue\n")
 
 
 @pytest.mark.parametrize(
