@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -134,15 +135,19 @@ def test_an_id_that_is_another_in_each_answer_claims_nothing_beyond_a_page(
 
 
 class Clock:
-    """Seconds that pass only while somebody sleeps, for all threads at once."""
+    """Seconds that pass only while somebody sleeps, for all threads at once; not for those of other tests."""
 
     def __init__(self) -> None:
-        self._lock, self._now = threading.Lock(), 0.0
+        self._lock, self._now, self._real = threading.Lock(), 0.0, time.sleep
+        self._others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
 
     def __call__(self) -> float:
         return self._now
 
     def sleep(self, seconds: float) -> None:
+        if threading.get_ident() in self._others:
+            self._real(seconds)
+            return
         with self._lock:
             self._now += seconds
 
