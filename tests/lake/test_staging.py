@@ -57,6 +57,8 @@ def test_whatever_the_order_files_are_sorted_and_every_event_is_there_once(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "ROW_GROUP", group)
         patch.setattr(sorting, "_BACK", back)
+        patch.setattr(sorting, "_RUN", 2 * group)
+        patch.setattr(sorting, "_TAILS", 1)
         patch.setattr(sorting, "_OPEN", 2)
         lake = Lake(tmp_path_factory.mktemp("lake"), memory=512 * 2**20)
         pieces = [at(*minutes[start : start + piece]) for start in range(0, len(minutes), piece)]
@@ -78,6 +80,29 @@ def test_rows_that_come_nearly_in_order_make_one_file_a_day(lake: Lake, monkeypa
     commit(lake, "a1", *(at(*late[start : start + 30]) for start in range(0, 700, 30)))
     assert len(lake.events.snapshot().files) == 1
     assert len(uids(lake)) == 700
+
+
+def test_rows_that_come_in_no_order_wait_until_there_are_many(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP", 20)
+    monkeypatch.setattr(sorting, "_RUN", 200)
+    monkeypatch.setattr(sorting, "_BACK", 5)
+    mixed = random.Random(7).sample(range(700), 700)  # noqa: S311 - the same order every time
+    with lake.stage("a1") as staging:
+        for start in range(0, 700, 10):
+            staging.add(at(*mixed[start : start + 10]), staging.new_rejects._table.schema.empty_table())
+        files = staging.new_events.files(lake.events.snapshot())
+    assert len(files) <= 6
+
+
+def test_of_days_that_are_past_nothing_is_held_back(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP", 20)
+    monkeypatch.setattr(sorting, "_BACK", 5)
+    with lake.stage("a1") as staging:
+        for day in range(9):
+            rows = at(*range(1440 * day, 1440 * day + 40))
+            staging.add(rows, staging.new_rejects._table.schema.empty_table())
+        waiting = staging.new_events._sorted._waiting
+        assert list(waiting) == [f"2026-11-{NOON.day + day:02}" for day in (6, 7, 8)]
 
 
 def test_of_equal_events_the_one_read_first_stays(lake: Lake) -> None:
