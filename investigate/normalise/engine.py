@@ -28,7 +28,7 @@ _SPARE: Final[dict[int, Engine]] = {}
 _QUERIES: Final = 100
 """So many are kept ready."""
 _LARGE: Final = 2_000
-"""From so many rows on, a query is planned anew each time."""
+"""From so many records on, the query for their values is planned anew each time."""
 _SHORTEST_INSTANT: Final = len("2026-11-03T10:00:00Z")
 _FIRST_YEAR: Final = pa.scalar(-62_135_596_800_000_000, pa.timestamp("us", "UTC"))
 _INSTANT: Final = pa.timestamp("us", "UTC")
@@ -72,12 +72,12 @@ class _Query:
         self._text = f"WITH batch AS (SELECT * FROM batch_{name}) SELECT * FROM ({sql}) AS result"
         connection.execute(f"PREPARE {name} AS {self._text}")
 
-    def small(self) -> pa.Table:
-        """Planned once, which takes longer than to run it over few rows."""
+    def planned_once(self) -> pa.Table:
+        """The result, which for many a query takes less time than its plan."""
         return self._connection.sql(f"EXECUTE {self._name}").to_arrow_table()
 
-    def large(self) -> pa.Table:
-        """Planned each time, but what comes out is not kept once more on the way."""
+    def planned_anew(self) -> pa.Table:
+        """The same, not kept once more on its way out: better for many rows of many columns and a short plan."""
         return self._relation.to_arrow_table()
 
     @cached_property
@@ -185,18 +185,18 @@ class Engine:
 
     def _values(self, compiled: Compiled, texts: pa.Table) -> pa.Table:
         try:
-            return self.select(compiled.values, texts)
+            return self.select(compiled.values, texts, anew=texts.num_rows >= _LARGE)
         except duckdb.InvalidInputException:  # a record is no JSON; to be ready for that copies all that is found
             return self.select(compiled.values_of_any, texts)
 
-    def select(self, sql: str, batch: pa.Table) -> pa.Table:
-        """The result of a query over `batch`, in its order."""
+    def select(self, sql: str, batch: pa.Table, *, anew: bool = False) -> pa.Table:
+        """The result of a query over `batch`, in its order; see `_Query` for the two ways to it."""
         if (sql, batch.schema) not in self._queries:
             self._queries[sql, batch.schema] = self._query(sql, batch.schema)
         query = self._queries[sql, batch.schema]
         query.source.table = batch
         try:
-            return query.large() if batch.num_rows >= _LARGE else query.small()
+            return query.planned_anew() if anew else query.planned_once()
         finally:
             query.source.table = None
 
