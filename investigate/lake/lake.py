@@ -76,7 +76,7 @@ class Lake(Connections):
         """What keeps the roll-up of the events."""
         from investigate.lake.rollup import Rollup  # noqa: PLC0415 - see `stage`
 
-        return Rollup(self.events, self.orders, self._tables(), self._scratch, self._memory // 5)
+        return Rollup(self.events, self.orders, self._tables(), self._scratch, self._memory // 3)
 
     @cached_property
     def look_up(self) -> LookUp:

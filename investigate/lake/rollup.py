@@ -164,21 +164,24 @@ class Rollup:
 
     def _sum(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
         try:
-            return self._written(plan, progress)
+            try:
+                return self._written(plan, self._memory // 2, progress)
+            except duckdb.OutOfMemoryException:  # seldom: with half of it the sorts only spill more
+                return self._written(plan, self._memory, progress)
         except (duckdb.Error, OSError) as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
                 "Free some space if the disk is full, then: investigate lake rebuild-touches",
             ) from error
 
-    def _written(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
+    def _written(self, plan: _Plan, memory: int, progress: Callable[[int, int], None] | None) -> int:
         """Write the runs of a plan, and commit them to every order, `touches` last."""
         counts = self._events.counts()
         sizes = [sum(counts.get(name, 0) for name in part) for part in plan.parts]
         added: dict[str, list[AddAction]] = {order.name: [] for order in ORDERS}
         stay = {run.name: run for run in plan.runs}
         token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
-        with Scratch(self._scratch(plan.identity), self._memory, self._tables) as scratch:
+        with Scratch(self._scratch(plan.identity), memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
                 merged = _merged(list(stay.values()), sizes[number], _days(part), plan.most)
                 stay = {name: run for name, run in stay.items() if run not in merged}
@@ -217,9 +220,11 @@ class Rollup:
         table = self.orders[order.name].table
         rows = connection.sql(f"SELECT {kept(order)} FROM rows ORDER BY {', '.join(order.sort)}")
         batches = cast(rows.to_arrow_reader(order.group), order.schema())
-        for number, first in enumerate(batches):
-            rest = itertools.islice(batches, _FILE // order.group - 1)
-            yield scratch.put(table, f"{run}/{number:04}.parquet", itertools.chain([first], rest), {})
+        numbers = itertools.count()
+        for first in batches:
+            file = itertools.chain([first], itertools.islice(batches, _FILE // order.group - 1))
+            del first  # else it is in memory for as long as its file is written
+            yield scratch.put(table, f"{run}/{next(numbers):04}.parquet", file, {})
 
     def _commit(self, own: Runs, plan: _Plan, stay: Mapping[str, Run], added: Sequence[AddAction]) -> None:
         used = False

@@ -183,6 +183,22 @@ def test_a_rebuild_gives_the_same(lake: Lake) -> None:
     assert [kept(lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
 
 
+def test_where_half_the_memory_is_too_little_all_of_it_is_used(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, real = [], rollup.Scratch
+
+    class Short(real):
+        def engine(self, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
+            given.append(self._memory)
+            if len(given) == 1:
+                raise duckdb.OutOfMemoryException("failed to allocate data")
+            return super().engine(database)
+
+    monkeypatch.setattr(rollup, "Scratch", Short)
+    assert commit(lake, "a1", table([event(1), event(2, ["s"])])).note == ""
+    assert kept(lake, BY_ACTOR.name) == of([event(1), event(2, ["s"])])
+    assert given[1] == pytest.approx(2 * given[0], abs=1)
+
+
 def test_a_rebuild_mends_a_roll_up_that_lost_a_file(folder_lake: Lake) -> None:
     commit(folder_lake, "a1", table([event(1)]))
     own = folder_lake.touches.orders[BY_ACTOR.name]
