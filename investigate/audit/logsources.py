@@ -24,8 +24,9 @@ SERVICES: Final[dict[tuple[str, str], str]] = {
 }
 """Sigma's product and service to the profile of the same log; see Sigma's "Logsources" taxonomy."""
 
-_WORKSPACE: Final = "google_workspace"
-_SHIPPED: Final = frozenset({"devrev", "coderabbit", "cloudtrail", _WORKSPACE})
+WORKSPACE: Final = "google_workspace"
+"""The profile of Google's Reports API, whose records hold several events."""
+_SHIPPED: Final = frozenset({"devrev", "coderabbit", "cloudtrail", WORKSPACE})
 """Sources whose profiles come with the program: of no column's name has the vendor a text of its own."""
 _EVENT: Final = "protoPayload.metadata.event."
 _OKTA_KEYS: Final = {
@@ -41,6 +42,12 @@ _OKTA_KEYS: Final = {
     )
 }
 """Keys of Okta's System Log in its own spelling: public rules have some of them in lower case."""
+_OKTA_FIELDS: Final = {
+    "alternateid": ("actor", "alternateId"),
+    "event_type": ("eventType",),
+    "target.user.display.name": ("target", "displayName"),
+}
+"""What some public rules, written for collectors that rename fields, call those of the log."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +106,10 @@ def sources_of(product: str | None, service: str | None, known: Iterable[str]) -
     if product is None and service is None:
         return None
     kind, of = (product or "").lower(), (service or "").lower()
-    if kind == "gcp" and of.startswith(_WORKSPACE):
-        wanted = {_WORKSPACE}
+    if kind == "gcp" and of.startswith(WORKSPACE):
+        wanted = {WORKSPACE}
     elif (kind, of) in SERVICES:
-        wanted = {SERVICES[kind, of]}
+        wanted = {SERVICES[kind, of], f"{kind}_{of}", f"{kind}.{of}"}
     else:
         wanted = {of, kind, f"{kind}_{of}", f"{kind}.{of}"} if of else {kind}
         wanted |= {source for (one, _), source in SERVICES.items() if one == kind and not of}
@@ -116,14 +123,17 @@ def place_of(field: str, source: str) -> Place:
         field: as the rule has it, with dots between keys; `[]` and `{}` behind a key say what is true anyway.
         source: the profile's name.
     """
-    if source == _WORKSPACE and (own := _workspace(field)) is not None:
+    if source == WORKSPACE and (own := _workspace(field)) is not None:
         return own
     if field in COLUMNS:
         return Both(field) if source not in _SHIPPED and COLUMNS[field][0] == "string" else Column(field)
     keys = tuple(key.removesuffix("[]").removesuffix("{}") for key in field.split("."))
-    if source == "okta":
-        keys = tuple(_OKTA_KEYS.get(key, key) for key in keys)
-    return Path(keys)
+    return Path(_okta(keys) if source.lower().startswith("okta") else keys)
+
+
+def _okta(keys: tuple[str, ...]) -> tuple[str, ...]:
+    own = keys[1:] if keys[0] == "okta" and keys[1:] else keys
+    return _OKTA_FIELDS.get(".".join(own).lower()) or tuple(_OKTA_KEYS.get(key, key) for key in own)
 
 
 def _workspace(field: str) -> Place | None:

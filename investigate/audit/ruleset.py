@@ -16,7 +16,7 @@ from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 from sigma.processing.transformations import ValueListPlaceholderTransformation
 from sigma.rule import SigmaDetection, SigmaRule
 
-from investigate.audit import documents, novelty
+from investigate.audit import aggregates, documents, novelty
 from investigate.audit.backend import DuckDBBackend
 from investigate.audit.findings import SEVERITIES
 from investigate.audit.matching import Untranslatable
@@ -112,6 +112,7 @@ class _Reading:
     filters: list[SigmaFilter] = field(default_factory=list)
     filtered: list[str] = field(default_factory=list)
     left: list[Untranslated] = field(default_factory=list)
+    shipped: frozenset[str] = frozenset()
 
     def leave(self, rule: Any, file: str, reason: str) -> None:
         identity = str(getattr(rule, "id", None) or getattr(rule, "name", None) or "")
@@ -135,11 +136,13 @@ def load(
     for root in [*([SHIPPED] if shipped else []), *map(Path, paths)]:
         for file in _files(root):
             _read(file, str(file.relative_to(root)) if root.is_dir() else file.name, reading)
+        reading.shipped = frozenset(reading.found) if root == SHIPPED else reading.shipped
     singles = {key: rule for key, (rule, *_) in reading.found.items() if isinstance(rule, SigmaRule)}
     rules = {key: made for key, rule in singles.items() if (made := _single(key, rule, reading)) is not None}
     _correlate(rules, reading)
     used = {id(ref) for rule in rules.values() for ref in rule.refers if not _generates(rule)}
-    ordered = [_with_output(rule, id(rule) not in used) for rule in rules.values()]
+    wanted = [rule for rule in rules.values() if id(rule) in used or not rule.id.startswith(aggregates.EVENTS)]
+    ordered = [_with_output(rule, id(rule) not in used) for rule in wanted]
     return RuleSet(_relinked(ordered), tuple(reading.left))
 
 
@@ -166,11 +169,12 @@ def _read(file: Path, name: str, reading: _Reading) -> None:
 def _parse(found: list[dict[str, Any]], name: str, reading: _Reading) -> None:
     """Read documents, most often one, that are about each other."""
     try:
-        meant = [one for one in found if not {"action", "filter"} & set(one)]
+        parts = [part for one in found for part in aggregates.separated(one)]
+        meant = [one for one in parts if not {"action", "filter"} & set(one)]
         digests = [_meaning(one) for one in meant]
-        reading.filtered += [_meaning(one) for one in found if "filter" in one]
+        reading.filtered += [_meaning(one) for one in parts if "filter" in one]
         read = SigmaCollection.from_dicts(
-            [documents.plain(one) for one in found], collect_errors=True, collect_filters=True, resolve_references=False
+            [documents.plain(one) for one in parts], collect_errors=True, collect_filters=True, resolve_references=False
         )
         limits = [documents.bounds(one) for one in meant]
     except Exception as error:  # noqa: BLE001 - likewise of each document
@@ -197,7 +201,9 @@ def _take(
         reading.leave(rule, name, f"its names are those of the taxonomy {rule.taxonomy}, not those of the log")
     else:
         key = str(rule.id or rule.name or f"sha256:{digest[:32]}")
-        reading.found.pop(key, None)
+        earlier, file, looked_for = reading.found.pop(key, (None, "", digest))
+        if looked_for != digest and key not in reading.shipped:
+            reading.leave(earlier, file, f"another rule has its id, and comes later: {name}")
         reading.found[key] = (rule, name, digest)
         reading.bounds[key] = bounds
 

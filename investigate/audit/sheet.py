@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from investigate.audit.logsources import Both, Column, Parameter, Path, Service, place_of
+from investigate.audit.logsources import WORKSPACE, Both, Column, Parameter, Path, Service, place_of
 from investigate.audit.matching import Untranslatable, constant
 from investigate.audit.matching import address as matching_address
 from investigate.events import COLUMNS
@@ -128,6 +128,9 @@ class Sheet:
             for name, function, paths in (("j", "json_extract_string", self._pointers), ("y", "json_type", self._types))
             if paths
         ]
+        if self.source == WORKSPACE:
+            tables = f"(SELECT * REPLACE ({_OWN} AS raw) FROM (SELECT {columns} FROM {tables} WHERE {where}))"
+            columns, where = "*", "true"
         sql = f"SELECT {', '.join([columns, *parsed])} FROM {tables} WHERE {where}"
         for stage in self._stages:
             if stage:
@@ -264,14 +267,17 @@ def _walked(keys: tuple[str, ...]) -> str:
     return found
 
 
-def _parameters(name: str) -> str:
-    """The values of a parameter of this event, which is one of its record's, whose place ends the event's id.
+_PLACE: Final = "regexp_extract(event_uid, '#([0-9]+)$', 1)"
+_OWN: Final = (
+    f"CASE WHEN {_PLACE} <> '' AND json_array_length(raw, '/events') > 1 THEN coalesce(TRY(CAST(json_merge_patch("
+    f"raw, json_object('events', [json_extract(raw, '/events/' || {_PLACE})])) AS VARCHAR)), raw) ELSE raw END"
+)
+"""An activity of Google Workspace without its other events: it is several, and the place of one ends that one's id."""
 
-    One is a text, a number, a truth or a list of texts.
-    """
-    place = "regexp_extract(event_uid, '#([0-9]+)$', 1)"
-    own = f"json_extract(json_extract(raw, '/events/' || {place} || '/parameters'), '$[*]')"
-    every = f"CASE WHEN {place} = '' THEN json_extract(raw, '$.events[*].parameters[*]') ELSE {own} END"
+
+def _parameters(name: str) -> str:
+    """The values of a parameter of this event: one is a text, a number, a truth or a list of texts."""
+    every = "json_extract(raw, '$.events[*].parameters[*]')"
     named = f"list_filter({every}, lambda p: lower(p ->> '$.name') = lower({constant(name)}))"
     taken = "[p ->> '$.value', p ->> '$.intValue', p ->> '$.boolValue']"
     values = (

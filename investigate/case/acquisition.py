@@ -22,6 +22,9 @@ from investigate.evidence import EvidenceFile
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
 
+PROFILE = "profile"
+"""Where a line of the ledger says by which profile its files are read: `normalise.profile.digest`."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -211,7 +214,7 @@ def _record(case: Case, identity: str, kind: Any, source: str, fetched: Fetched)
             files=fetched.received.files,
             window=fetched.window.as_json() if fetched.window else None,
             filter=fetched.filter,
-            extra=fetched.extra,
+            extra={**fetched.extra, PROFILE: profiles.digest(source, case.config.profiles)},
             known=case.journal.head(),
         )
         case.journal.record(identity, entry.files, fetched.window, fetched.filter, case.ledger.head())

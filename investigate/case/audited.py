@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from investigate.audit.findings import COLUMNS, SEVERITIES
 from investigate.case.coverage import span
-from investigate.case.display import html_table, text_table
+from investigate.case.display import html_table, text_table, visible
 from investigate.events import iso
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Audit:
         for entry in self.expired:
             what = ", ".join(f"{name} {pattern}" for name, pattern in entry.matches)
             found.append(f"warning  the suppression of {what} held until {entry.until} ({entry.reason})")
-        return found
+        return [visible(line) for line in found]
 
     def _below(self) -> list[str]:
         last = f"lake version {self.lake_version}, {len(self.findings):,} findings, {span(self.window)}"

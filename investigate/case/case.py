@@ -64,6 +64,7 @@ class Case:
         self.journal = Journal(self.layout.journal)
         self.mails: dict[int, list[tuple[str, str, str, str]]] = {}
         self.addresses: dict[int, Addresses] = {}
+        self.mailed: dict[int, pl.DataFrame] = {}
 
     @cached_property
     def evidence(self) -> EvidenceStore:
@@ -205,7 +206,7 @@ class Case:
     frame = reading.frame
 
     def sql(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
-        """The rows of one SELECT over the views `events` and `rejects`.
+        """The rows of one SELECT over the views `events`, `rejects` and `touches`.
 
         Args:
             query: DuckDB's SQL; `$name` stands for a parameter.
@@ -218,7 +219,9 @@ class Case:
 
         from investigate.lake import sql  # noqa: PLC0415
 
-        with self.lake.borrow() as connection:
+        version = self.lake.events.snapshot().version
+        with self.lake.borrow(version) as connection:
+            self.lake.expose_touches(connection, version, query)
             table = sql.run(connection, query, parameters)
         try:
             return pl.DataFrame(pl.from_arrow(table))

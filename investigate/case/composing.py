@@ -30,7 +30,8 @@ EXCERPT: Final = 15
 ROWS: Final = 50
 FINDINGS: Final = 50
 """So many findings are shown with their events; the rest in a table."""
-MOST_NAMED: Final = 20
+MOST_NAMED: Final = 500
+"""So many objects, identities and the like of a scope are named: a reader has to know what was asked about."""
 _ANSWER_COLUMNS: Final = 12
 _NAMELESS: Final = re.compile(r'(?<=")(unnamed_relation|row_index|nw)_[0-9a-f]{8,16}(?=")')
 _WHO_TOUCHED: Final = frozenset({"actor", "source", "tenant", "events", "resources", "activities"})
@@ -50,6 +51,7 @@ class Asked:
         answers: claim, which may be empty, and answer of each.
         findings: of an audit.
         subjects: whose data it is about.
+        audited: whether there was an audit, whatever it found.
     """
 
     window: Window
@@ -61,6 +63,7 @@ class Asked:
     answers: tuple[tuple[str, Answer], ...] = ()
     findings: tuple[Finding, ...] = ()
     subjects: tuple[str, ...] = ()
+    audited: bool = False
 
     @property
     def narrowed(self) -> bool:
@@ -79,9 +82,10 @@ class Asked:
         }
         found = [("Window", f"{self.window}, the end not included")]
         found += [(name, _some(values)) for name, values in named.items() if values]
-        if self.findings:
+        audited = self.audited or bool(self.findings)
+        if audited:
             found.append(("Audit", _count(len(self.findings), "finding")))
-        if not self.narrowed and not self.answers and not self.findings:
+        if not self.narrowed and not self.answers and not audited:
             found.append(("Events", "all of the window"))
         return tuple(found)
 
@@ -111,7 +115,7 @@ class Composer:
         """All claims, those about the scope first."""
         found = [self._scope(asked)] if asked.narrowed and not asked.subjects else []
         found += [self._answer(text, answer) for text, answer in asked.answers]
-        found += self._findings(asked.findings)
+        found += self._findings(asked.findings) if asked.findings else self._silent(asked) if asked.audited else []
         if not self.selections:
             found.append(self._scope(asked))
         return found
@@ -180,8 +184,6 @@ class Composer:
 
     def _findings(self, findings: Sequence[Finding]) -> list[Claim]:
         """What an audit found, the gravest with their events."""
-        if not findings:
-            return []
         keys = [key for one in findings[:FINDINGS] for key in _keys(one)]
         named = Selection.named(self.connection, keys, self.directory)
         self.selections.append(named)
@@ -193,6 +195,12 @@ class Composer:
             table = sheet(("severity", "rule", "identity", "events", "first", "last"), rows, caption="Further findings")
             claims.append(Claim(f"{_count(len(rest), 'further finding')}, named and not shown.", tables=(table,)))
         return claims
+
+    def _silent(self, asked: Asked) -> list[Claim]:
+        """That an audit found nothing, which rests on no event, is a claim like any other."""
+        self.selections.append(Selection.named(self.connection, [], self.directory))
+        known: dict[str, Any] = {"window": asked.window, "complete": self.coverage.complete}
+        return [Claim("The audit's rules found nothing.", events=0, identities=0, **known)]
 
     def _finding(self, finding: Finding, kept: Selection) -> Claim:
         selection = kept.only(_keys(finding))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
+from investigate.report.text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,10 +45,13 @@ class Coverage:
         return {"complete": self.complete, "gaps": gaps}
 
     def lines(self) -> list[str]:
-        """One line a source: `coverage  devrev/acme  2026-11-01 .. 2026-11-03  complete except …`."""
+        """One line a source: `coverage  devrev/acme  2026-11-01 .. 2026-11-03  complete except …`.
+
+        A tenant is what a log says: one with a line end in it makes no line of its own.
+        """
         if not self.sources:
             return [f"coverage  nothing was ever collected ({span(self.window)})"]
-        return [f"coverage  {_name(one)}  {span(self.window)}  {self._of(*one)}" for one in self.sources]
+        return [visible(f"coverage  {_name(one)}  {span(self.window)}  {self._of(*one)}") for one in self.sources]
 
     def _of(self, source: str, tenant: str) -> str:
         gaps = [gap for gap in self.gaps if (gap.source, gap.tenant) == (source, tenant)]

@@ -121,9 +121,11 @@ def _said(path: Path) -> Directory:
 def _mails(reading: Reading) -> list[tuple[str, str, str, str]]:
     import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
+    from investigate.trace.shape import distinct  # noqa: PLC0415 - imports it
+
     columns = ["source", "tenant", "actor", "actor_email", "actor_type"]
     there = ~nw.col("actor_email").is_null() & nw.col("actor_type").is_in(sorted(PEOPLE))
-    (frame,) = reading.collect(reading.by_actor().filter(there).select(*columns).unique())
+    (frame,) = reading.collect(distinct(reading.by_actor().filter(there), *columns))
     return frame.drop("actor_type").unique().rows()
 
 

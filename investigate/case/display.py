@@ -102,7 +102,8 @@ def text_table(frame: pl.DataFrame, below: list[str], width: int = 160) -> str:
     """A frame as plain text, with lines below."""
     from rich.console import Console  # noqa: PLC0415 - only where a table is printed
 
-    console = Console(width=width, color_system=None, force_terminal=False)
+    # In a notebook rich would show an empty output of its own.
+    console = Console(width=width, color_system=None, force_terminal=False, force_jupyter=False)
     with console.capture() as captured:
         console.print(rich_table(frame))
     return captured.get() + "\n".join(visible(line) for line in below)

@@ -37,6 +37,7 @@ PAGES: Final = frozenset({"html", "markdown"})
 """Forms for people."""
 KEY_VARIABLE: Final = "INVESTIGATE_REDACTION_KEY"
 _TITLE: Final = "Who touched this data"
+_AUDIT: Final = "What an audit found"
 
 
 class About(TypedDict, total=False):
@@ -110,6 +111,7 @@ class Draft:
             answers=composing.named(about.get("answers", ())),
             findings=(*(audit.findings if audit else ()), *about.get("findings", ())),
             subjects=listed([about.get("subjects", ())]),
+            audited=audit is not None,
         )
         self.asked = self._with_access(asked) if asked.subjects else asked
 
@@ -158,7 +160,7 @@ class Draft:
         redacted = f"{self.profile}. Equal values have equal digests." if self.profile else ""
         subjects = f" the data of {', '.join(self.asked.subjects[:3])}" if self.asked.subjects else ""
         made = Report(
-            title=self.about.get("title") or (f"Access to{subjects}" if subjects else _TITLE),
+            title=self.about.get("title") or (f"Access to{subjects}" if subjects else _AUDIT if self.rules else _TITLE),
             question=self.about.get("question", ""),
             made=self.made,
             author=operator(),

@@ -5,20 +5,20 @@ What differs between engines stands here and nowhere else; a trace is one functi
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from investigate.errors import UsageError
+from investigate.events import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
     import narwhals as nw
     import polars as pl
 
-    from investigate.events import Window
     from investigate.lake.lake import Lake
 
 ENGINES: Final = ("duckdb", "polars", "spark")
@@ -32,15 +32,6 @@ class Opened(Protocol):
     def events(self) -> nw.LazyFrame[Any]:
         """The canonical events."""
 
-    def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
-        """Rows of `touches`, and the query that found them where it is SQL; None where the events must tell.
-
-        Args:
-            order: of `touches`, whose leading column the values are of.
-            values: what is looked up.
-            window: touches are there that begin before its end and end at its start or later.
-        """
-
     def touches(self, order: str) -> nw.LazyFrame[Any] | None:
         """All rows of an order of `touches`, as that keeps them; None where there are only the events."""
 
@@ -49,13 +40,6 @@ class Opened(Protocol):
 
     def sql(self, frame: nw.LazyFrame[Any]) -> str | None:
         """What the engine runs for a frame, None where that is no SQL."""
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Give back what was opened; frames made of `events` are of no use from then on.
-
-        Args:
-            error: what came in between.
-        """
 
 
 def parse(engine: str) -> tuple[str, str | None]:
@@ -75,8 +59,9 @@ def parse(engine: str) -> tuple[str, str | None]:
     return name, where or None
 
 
-def opened(engine: str, lake: Lake, version: int, memory: int) -> Opened:
-    """The events of a lake on an engine.
+@contextmanager
+def opened(engine: str, lake: Lake, version: int, memory: int) -> Iterator[Opened]:
+    """The events of a lake on an engine; frames made of them are of no use afterwards.
 
     Args:
         engine: as `parse` reads it.
@@ -88,12 +73,11 @@ def opened(engine: str, lake: Lake, version: int, memory: int) -> Opened:
         UsageError: there is no such engine, or it is not installed.
         LakeError: it cannot read the lake.
     """
-    name, where = parse(engine)
-    if name == "duckdb":
-        return _DuckDB(lake, version)
-    if name == "polars":
-        return _Polars(lake, version)
-    return _Spark(lake, version, where, memory)
+    if parse(engine)[0] == "duckdb":
+        with ExitStack() as borrowed:
+            yield _DuckDB(lake, version, borrowed)
+    else:
+        yield _elsewhere(engine, lake, version, memory)
 
 
 def lasting(engine: str, lake: Lake, version: int, memory: int) -> nw.LazyFrame[Any]:
@@ -113,13 +97,18 @@ def lasting(engine: str, lake: Lake, version: int, memory: int) -> nw.LazyFrame[
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
         return nw.from_native(lake.connect(version).query("FROM events"))
-    return opened(engine, lake, version, memory).events
+    return _elsewhere(engine, lake, version, memory).events
+
+
+def _elsewhere(engine: str, lake: Lake, version: int, memory: int) -> Opened:
+    """On an engine of which nothing is borrowed."""
+    name, where = parse(engine)
+    return _Polars(lake, version) if name == "polars" else _Spark(lake, version, where, memory)
 
 
 class _DuckDB:
-    def __init__(self, lake: Lake, version: int) -> None:
-        self._lake, self._version = lake, version
-        self._borrowed = ExitStack()
+    def __init__(self, lake: Lake, version: int, borrowed: ExitStack) -> None:
+        self._lake, self._version, self._borrowed = lake, version, borrowed
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -139,10 +128,6 @@ class _DuckDB:
             return None
         return nw.from_native(self._connection.table(order))
 
-    def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
-        found = self._lake.look_up.rows(order, values, window, self._version)
-        return None if found is None else (found, self._lake.look_up.query(order))
-
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:
         from investigate.lake.sql import interruptible  # noqa: PLC0415 - imports duckdb
 
@@ -152,9 +137,6 @@ class _DuckDB:
     def sql(self, frame: nw.LazyFrame[Any]) -> str | None:
         text: str = frame.to_native().sql_query()
         return text
-
-    def close(self, error: BaseException | None = None) -> None:
-        self._borrowed.__exit__(type(error) if error else None, error, None)
 
 
 class _Polars:
@@ -173,10 +155,6 @@ class _Polars:
         found = self._lake.look_up.scan(order, None, None, self._version)
         return None if found is None else nw.from_native(found)
 
-    def look_up(self, order: str, values: Sequence[str], window: Window) -> tuple[pl.DataFrame, str | None] | None:
-        found = self._lake.look_up.rows(order, values, window, self._version)
-        return None if found is None else (found, None)
-
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:
         import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
@@ -184,9 +162,6 @@ class _Polars:
 
     def sql(self, _frame: nw.LazyFrame[Any]) -> str | None:
         return None
-
-    def close(self, error: BaseException | None = None) -> None:
-        del error
 
 
 class _Spark:
@@ -202,16 +177,21 @@ class _Spark:
 
         from investigate.case import spark  # noqa: PLC0415 - only where Spark is asked for
 
-        events: nw.LazyFrame[Any] = nw.from_native(
-            spark.events(self._session, self._lake.events.snapshot(self._version).files)
-        )
+        kinds = {name: kind for name, (kind, _) in COLUMNS.items()}
+        files = self._lake.events.snapshot(self._version).files
+        events: nw.LazyFrame[Any] = nw.from_native(spark.read(self._session, files, kinds))
         return events
 
-    def touches(self, _order: str) -> None:
-        """Spark reads the events: what it is asked for is more than a machine holds."""
+    def touches(self, order: str) -> nw.LazyFrame[Any] | None:
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-    def look_up(self, _order: str, _values: Sequence[str], _window: Window) -> None:
-        """See `touches`."""
+        from investigate.case import spark  # noqa: PLC0415 - only where Spark is asked for
+
+        found = self._lake.look_up.files(order, self._version)
+        if found is None:
+            return None
+        touches: nw.LazyFrame[Any] = nw.from_native(spark.read(self._session, found[1], found[0].kinds))
+        return touches
 
     def collect(self, frames: Sequence[nw.LazyFrame[Any]]) -> list[pl.DataFrame]:
         from investigate.case import spark  # noqa: PLC0415 - only where Spark is asked for
@@ -220,7 +200,3 @@ class _Spark:
 
     def sql(self, _frame: nw.LazyFrame[Any]) -> str | None:
         return None
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Nothing: the session is the process's, and starting one takes seconds."""
-        del error

@@ -13,6 +13,7 @@ from investigate.trace.shape import tidy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import narwhals as nw
     import polars as pl
 
     from investigate.case.answer import Answer
@@ -57,6 +58,8 @@ def pivot(
         UsageError: nothing was named, or no such engine or version.
         BadTime: a window that cannot be meant.
     """
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
     from investigate.trace import pivot as trace  # noqa: PLC0415 - the module has the method's name
 
     wanted = value.strip()
@@ -67,24 +70,22 @@ def pivot(
     with Reading(case, engine, version) as reading:
         network = trace.network(wanted)
         if network:
-            found = _address(reading, scope, wanted, reading.addresses().inside(network))
+            parts = _address(reading, scope, wanted, reading.addresses().inside(network))
         else:
-            (found,) = reading.collect(trace.pivot(reading.events, scope, wanted))
-        frame = trace.pivot_rows(found, reading.directory())
+            parts = [trace.pivot(reading.events, scope, wanted)]
+        parts.append(trace.met(reading.touches(replace(scope, resources=(wanted,)), sharing=False), trace.RESOURCE))
+        found = [tidy(frame) for part in parts for frame in reading.collect(part)]
+        frame = trace.pivot_rows(pl.concat(found, how="vertical_relaxed"), reading.directory())
         near = reading.near([wanted], NEAR, scope) if frame.is_empty() else ()
         return reading.answer(frame, reading.coverage(scope.window), scope.window, suggestions=near)
 
 
-def _address(reading: Reading, scope: Scope, wanted: str, inside: Sequence[str]) -> pl.DataFrame:
-    """Where an address occurs, or one of a network: as an address, and as what somebody or something is called."""
-    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
-
+def _address(reading: Reading, scope: Scope, wanted: str, inside: Sequence[str]) -> list[nw.LazyFrame[Any]]:
+    """Where an address occurs, or one of a network: as an address, and as what somebody is called."""
     from investigate.trace import pivot as trace  # noqa: PLC0415 - the module has the method's name
 
     parts = [trace.met(reading.touches(replace(scope, src_ips=tuple(inside))), "src_ip")] if inside else []
-    parts.append(trace.met(reading.touches(replace(scope, actors=(wanted,))), "actor"))
-    parts.append(trace.met(reading.touches(replace(scope, resources=(wanted,))), "resource"))
-    return pl.concat([tidy(frame) for part in parts for frame in reading.collect(part)], how="vertical_relaxed")
+    return [*parts, trace.met(reading.touches(replace(scope, actors=(wanted,))), "actor")]
 
 
 def search(
@@ -185,11 +186,11 @@ def blast_radius(
     assert scope.window is not None  # noqa: S101 - `window()` always gives one
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
-        (links,) = reading.collect(radius.links(reading.events, scope))
+        (links,) = reading.collect(radius.links(reading.actions(scope)))
         walked = graph.Graph(links.iter_rows(named=True), directory)
         begun = {name: walked.find(name, directory) for name in names}
         reach = walked.spread((node for nodes in begun.values() for node in nodes), depth, hub, follow_hubs=follow_hubs)
-        proven = _prove(reading, scope, reach, depth, proofs)
+        proven = _prove(reading, scope, links, reach, depth, proofs)
         near = reading.near([name for name, nodes in begun.items() if not nodes], NEAR, scope)
         more: dict[str, Any] = {"suggestions": near, "tables": {"nodes": radius.node_rows(reach, directory)}}
         more["notes"] = tuple(
@@ -201,8 +202,9 @@ def blast_radius(
         return reading.answer(frame, reading.coverage(scope.window), scope.window, **more)
 
 
-def _prove(reading: Reading, scope: Scope, reach: Reach, depth: int, most: int) -> pl.DataFrame:
+def _prove(reading: Reading, scope: Scope, links: pl.DataFrame, reach: Reach, depth: int, most: int) -> pl.DataFrame:
     """Add the objects to what was reached; the events that prove links and objects."""
+    import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
     from investigate.trace import graph, radius  # noqa: PLC0415
@@ -210,11 +212,13 @@ def _prove(reading: Reading, scope: Scope, reach: Reach, depth: int, most: int) 
     empty = dict.fromkeys((*graph.LINK, "resource", "event_uid"), pl.String)
     proven = [pl.DataFrame(schema={**empty, "time": pl.Datetime("us", "UTC")})]
     parts = radius.around(scope, reach)
-    touched = reading.collect(*(radius.objects(reading.events, part) for part in parts))
+    lazy = (radius.objects(reading.touches(part, sharing=False)) for part in parts)
+    touched = [frame for one in lazy for frame in reading.collect(one)]
     if touched:
         rows = pl.concat(touched, how="vertical_relaxed").unique([*graph.LINK, "resource"])
         graph.reach_objects(reach, rows.iter_rows(named=True), depth)
-    lazy = [radius.link_proofs(reading.events, part, most) for part in parts]
-    lazy += [radius.object_proofs(reading.events, part, most) for part in parts]
-    proven += reading.collect(*lazy)
+    for part in parts:
+        many = int(part.having(nw.from_native(links))["events"].sum())
+        events, rest = reading.few(part, radius.PROVING, many)
+        proven += reading.collect(radius.link_proofs(events, rest, most), radius.object_proofs(events, rest, most))
     return pl.concat(proven, how="diagonal_relaxed").unique()

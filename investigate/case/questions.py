@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -75,7 +76,7 @@ def activity(
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
         scope = _of(window, names, directory)
-        touches = reading.touches(scope)
+        touches = reading.touches(scope, sharing=False)
         (found,) = reading.collect(trace.did(touches))
         frame = trace.activity_rows(found, directory)
         again = partial(Reading, case, engine, reading.version)
@@ -194,8 +195,9 @@ def compare(
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
         scope = _of(None, who, directory, what)
-        (found,) = reading.collect(trace.compared(reading.events, scope, asked, before))
-        frame = trace.changes(found, directory, asked, before, factor)
+        spans = (reading.touches(replace(scope, window=one), sharing=False) for one in (asked, before))
+        found, held = (frame for span in spans for frame in reading.collect(trace.done(span)))
+        frame = trace.changes(found, held, directory, asked, before, factor)
         note = f"held against {before}; changed means {factor:g} times as many events a day, or as few"
         near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
         return reading.answer(frame, reading.coverage(asked, before), asked, suggestions=near, notes=(note,))

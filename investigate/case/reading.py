@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from investigate.case.answer import Answer
@@ -13,12 +13,12 @@ from investigate.case.engines import lasting, opened, parse
 from investigate.errors import UsageError
 from investigate.events import Window
 from investigate.journal.coverage import gaps
-from investigate.trace import near, pivot, rows
+from investigate.trace import near, people, pivot, rows
 from investigate.trace.scope import Scope
 from investigate.trace.shape import tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     import narwhals as nw
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BY: Final = {"resource": "touches", "actor": "touches_by_actor", "src_ip": "touches_by_src_ip"}
 """What is looked up to the order of `touches` that leads with it."""
+_READ, _SPREAD = 4, 64
+"""So many rows of `touches` are read in the time of an event, and of one that is made a row for each of its objects."""
 _MOST_ASKED: Final = 5
 """So many names that were not found get suggestions."""
 
@@ -61,45 +63,99 @@ class Reading:
         self._sql: str | None = None
 
     def __enter__(self) -> Self:
-        self._opened = opened(self._asked, self.case.lake, self.version, self.case.config.ingest.memory)
+        self._engine = opened(self._asked, self.case.lake, self.version, self.case.config.ingest.memory)
+        self._opened = self._engine.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened.close(error)
+        self._engine.__exit__(kind, error, trace)
 
     @property
     def events(self) -> nw.LazyFrame[Any]:
         """The canonical events."""
         return self._opened.events
 
-    def touches(self, scope: Scope, *, singly: bool = False) -> nw.LazyFrame[Any]:
-        """The touches in a scope: looked up in the lake's `touches` where these can tell, else made of the events.
+    def touches(self, scope: Scope, *, singly: bool = False, sharing: bool = True) -> nw.LazyFrame[Any]:
+        """What a question groups: of the lake's `touches` where these tell it, else of the events.
 
         Args:
             scope: what counts.
             singly: whether every event must have touches of its own.
+            sharing: whether `share` is asked for.
 
         Returns:
             See `investigate.trace.rows`.
         """
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-        found = None if singly else self._looked_up(scope)
-        return rows.of_events(self.events, scope) if found is None else nw.from_native(found.lazy())
+        if scope.emails:
+            scope = self._by_keys(scope)
+        if not singly and scope.window and not scope.emails:
+            looked_up = self._looked_up(scope, sharing=sharing)
+            if looked_up is not None:
+                return nw.from_native(looked_up.lazy())
+            summed = self._summed(scope, scope.window, sharing=sharing)
+            if summed is not None:
+                return summed
+        return rows.of_events(self.events, scope, sharing=sharing)
 
-    def _looked_up(self, scope: Scope) -> pl.DataFrame | None:
+    def _by_keys(self, scope: Scope) -> Scope:
+        """The scope by keys, where e-mail addresses mean the same; who has which is looked for once a version."""
+        known, kept = self.case.mailed, self._sql
+        if self.version not in known:
+            if scope.window and not self._long(scope.window, _READ):
+                return scope
+            (found,) = self.collect(people.mailed(self.events))
+            known.clear()
+            known[self.version], self._sql = found, kept
+        return people.by_keys(scope, known[self.version])
+
+    def few(self, scope: Scope, columns: Sequence[str], many: int) -> tuple[nw.LazyFrame[Any], Scope]:
+        """Some columns of the events in scope, for several questions: read once, where memory holds them.
+
+        Args:
+            scope: not by resources.
+            columns: that are asked for.
+            many: events there are.
+
+        Returns:
+            Events, and the scope in which these are to be asked about.
+        """
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+
+        if many > self.case.lake.look_up.most:
+            return self.events, scope
+        kept = self._sql
+        (found,) = self.collect(scope.narrow(self.events).select(*columns))
+        self._sql = kept
+        return nw.from_native(found.lazy()), Scope()
+
+    def actions(self, scope: Scope) -> nw.LazyFrame[Any]:
+        """As `touches`, for what counts events alone: each one's `share` is in one row, whatever it names.
+
+        Args:
+            scope: the window, and nothing else.
+        """
+        assert scope.window is not None  # noqa: S101 - a question has one
+        sums = self._sums(scope.window, _READ)
+        if sums is None:
+            return rows.of_actions(self.events, scope)
+        return self._with_ends(sums, scope, scope.window, lambda part: rows.of_actions(self.events, part))
+
+    def _looked_up(self, scope: Scope, *, sharing: bool) -> pl.DataFrame | None:
+        """The touches in scope by way of a look-up; None where it takes a search, or only the events can tell."""
         key = scope.key()
         if key is None or scope.window is None:
             return None
         column, values = key
-        answer = self._opened.look_up(BY[column], values, scope.window)
-        counted = rows.counted(answer[0], scope) if answer else None
-        if answer is None or counted is None:
+        met = self.case.lake.look_up.rows(BY[column], values, scope.window, self.version)
+        counted = None if met is None else rows.counted(met, scope, sharing=sharing)
+        if counted is None:
             return None
-        if self._sql is None:
-            self._sql = answer[1]
+        if self._sql is None and self.engine == "duckdb":
+            self._sql = self.case.lake.look_up.query(BY[column])
         found, cut = counted
         return self._with_days(found, scope, cut) if cut else found
 
@@ -111,6 +167,49 @@ class Reading:
         days = self.collect(*(rows.of_events(self.events, replace(scope, window=part)) for part in cut))
         self._sql = asked
         return pl.concat([found, *(tidy(day).select(found.columns) for day in days)], how="vertical_relaxed")
+
+    def _summed(self, scope: Scope, window: Window, *, sharing: bool) -> nw.LazyFrame[Any] | None:
+        """The touches in scope, searched for in the lake's `touches`; None where only the events can tell."""
+        sums = self._sums(window, _READ if scope.by_columns else _SPREAD)
+        days, _ = rows.cut(window)
+        if sums is None or days is None:
+            return None
+        if sharing and not scope.everything and not scope.one_resource and self._several(sums, scope, days):
+            return None
+        return self._with_ends(sums, scope, window, lambda part: rows.of_events(self.events, part, sharing=sharing))
+
+    def _sums(self, window: Window, cost: int) -> nw.LazyFrame[Any] | None:
+        """All of `touches`, where reading it costs less than reading the window's events; None where it does not.
+
+        Args:
+            window: what is asked about.
+            cost: of an event, in rows of `touches`. There are never more of those than events, mostly far fewer.
+        """
+        return self._opened.touches(BY["resource"]) if self._long(window, cost) else None
+
+    def _long(self, window: Window, cost: int) -> bool:
+        """Whether a window's events, at so many rows each, cost more than a row of all that happened."""
+        return (window.end - window.start) / timedelta(days=1) * cost >= self.case.lake.look_up.days()
+
+    def _several(self, sums: nw.LazyFrame[Any], scope: Scope, days: Window) -> bool:
+        """Whether an event in scope may be in two rows of `touches`."""
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+
+        kept = self._sql
+        (most,) = self.collect(rows.of_sums(sums, scope, days).select(nw.col("several").max()))
+        self._sql = kept
+        return bool(most.item())
+
+    def _with_ends(
+        self, sums: nw.LazyFrame[Any], scope: Scope, window: Window, of: Callable[[Scope], nw.LazyFrame[Any]]
+    ) -> nw.LazyFrame[Any]:
+        """The touches of a window's whole days, and those of the days it cuts, of their events."""
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+
+        days, ends = rows.cut(window)
+        whole = [rows.of_sums(sums, scope, days).select(*rows.COLUMNS)] if days else []
+        parts = [of(replace(scope, window=end)).select(*rows.COLUMNS) for end in ends]
+        return nw.concat([*whole, *parts], how="vertical") if len(whole + parts) > 1 else (whole + parts)[0]
 
     def addresses(self) -> pivot.Addresses:
         """The addresses in this version of the lake; looked for once."""
@@ -167,8 +266,8 @@ class Reading:
         if not resources:
             return {}
         always = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-        answer = self._opened.look_up(BY["resource"], resources, always)
-        touched = answer[0].rows_by_key("resource", named=True) if answer else {}
+        found = self.case.lake.look_up.rows(BY["resource"], resources, always, self.version)
+        touched = {} if found is None else found.rows_by_key("resource", named=True)
         return {
             name: Window(min(row["first"] for row in rows), max(row["last"] for row in rows))
             for name, rows in touched.items()

@@ -15,10 +15,9 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from investigate.errors import LakeError, UsageError, first_line
-from investigate.events import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -41,7 +40,6 @@ _TYPES: Final = {
     "list": "ARRAY<STRING>",
     "int": "BIGINT",
 }
-_SCHEMA: Final = ", ".join(f"`{name}` {_TYPES[kind]}" for name, (kind, _) in COLUMNS.items())
 _GLOB: Final = frozenset("{}[]*?\\^")
 """What has a meaning in a path that Hadoop is given; it may stand in the name of a folder."""
 
@@ -86,25 +84,28 @@ def session(remote: str | None, memory: int) -> Any:
             raise UsageError(f"Spark cannot be used: {missing} is not installed.", _INSTALL) from error
 
 
-def events(spark: Any, files: Sequence[str]) -> Any:
-    """The events in some files, as a frame of the session with the columns of `investigate.events.COLUMNS`.
+def read(spark: Any, files: Sequence[str], kinds: Mapping[str, str]) -> Any:
+    """The rows of some files, as a frame of the session.
 
     Args:
         spark: from `session`.
-        files: of one snapshot of the lake: absolute paths or `s3://` addresses, below a folder for each date.
+        files: of one table of the lake: absolute paths or `s3://` addresses, all in folders of the table's own.
+        kinds: column to what it holds: a string, timestamp, date, list or int. A partition's column is read from the
+            names of folders.
 
     Raises:
         LakeError: they cannot be read.
     """
+    schema = ", ".join(f"`{name}` {_TYPES[kind]}" for name, kind in kinds.items())
     with _quiet(), _told():
         if not files:
-            return spark.createDataFrame([], _SCHEMA)
+            return spark.createDataFrame([], schema)
         # Hadoop's own name for S3 is s3a; the older ones are gone from it.
         names = [f"s3a://{name.removeprefix('s3://')}" if name.startswith("s3://") else name for name in files]
-        reader = spark.read.schema(_SCHEMA).option("basePath", names[0].rsplit("/", 2)[0])
+        reader = spark.read.schema(schema).option("basePath", names[0].rsplit("/", 2)[0])
         # Other writers than old Sparks never counted days by the Julian calendar.
         exact = reader.option("datetimeRebaseMode", "CORRECTED")
-        return exact.parquet(*(_plain(name) for name in names)).select(*COLUMNS)
+        return exact.parquet(*(_plain(name) for name in names)).select(*kinds)
 
 
 def fetch(spark: Any, frames: Sequence[Any]) -> list[pl.DataFrame]:

@@ -104,7 +104,7 @@ def sql(
     session: Session,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT; - reads it from standard input.")],
 ) -> int:
-    """Run one SELECT over the views events and rejects; nothing else is taken.
+    """Run one SELECT over the views events, rejects and touches; nothing else is taken.
 
     Example: investigate sql "select actor, count(*) as n from events group by actor order by n desc"
     """

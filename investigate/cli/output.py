@@ -18,7 +18,7 @@ from investigate.cli.faults import say
 from investigate.cli.options import Format
 from investigate.errors import UsageError
 from investigate.report.sink import whole
-from investigate.report.text import cell_text, to_json
+from investigate.report.text import csv_cell, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,7 +132,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[
         columns: the first line.
         rows: lists are joined by `LIST_SEPARATOR`, null is empty, times are ISO 8601 with Z.
         stream: where to.
-        shown: whether a terminal shows it, which then gets control characters as escapes.
+        shown: whether a terminal shows it, which then gets tabs and line ends as escapes, too.
     """
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([_cell(name, shown=shown) for name in columns])
@@ -141,14 +141,12 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], stream: IO[
 
 
 def _cell(value: Any, *, shown: bool) -> str | int | float:
-    text = cell_text(value)
-    if not isinstance(text, str):
-        return text
-    if shown:
-        from investigate.case.display import visible  # noqa: PLC0415 - only for a terminal
+    written: str | int | float = csv_cell(value)
+    if not shown or not isinstance(written, str):
+        return written
+    from investigate.case.display import visible  # noqa: PLC0415 - only for a terminal
 
-        return visible(text)
-    return text.replace("\0", "\\x00")
+    return visible(written)
 
 
 def _people(result: Result, stream: IO[str]) -> None:

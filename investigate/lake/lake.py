@@ -14,13 +14,14 @@ from investigate.lake.connections import Connections
 from investigate.lake.runs import Runs, summed_up
 from investigate.lake.storage import storage_of
 from investigate.lake.table import Change, Table
-from investigate.lake.touches import ORDERS
+from investigate.lake.touches import ORDERS, kept, of_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
 
+    import duckdb
     import polars as pl
 
     from investigate.lake.compaction import Compacted, Group
@@ -85,6 +86,21 @@ class Lake(Connections):
 
         return LookUp(self.orders, self._memory)
 
+    def expose_touches(self, connection: duckdb.DuckDBPyConnection, version: int, query: str) -> None:
+        """Make the orders of `touches` that a query names views of a connection: of their files, else of the events.
+
+        Only those, because opening their tables takes as long as a short answer.
+
+        Args:
+            connection: from `borrow`.
+            version: of the events, which are a view of it.
+            query: any text.
+        """
+        for order in ORDERS:
+            if order.name in query and not self.look_up.expose(connection, order.name, version):
+                summed = f"SELECT {kept(order)} FROM ({of_events('events')})"
+                connection.execute(f"CREATE OR REPLACE TEMP VIEW {order.name} AS {summed}")
+
     def summed_up(self, version: int) -> bool:
         """Whether the roll-up is that of the events at this version."""
         return summed_up(self.orders, version)
@@ -103,7 +119,7 @@ class Lake(Connections):
 
         try:
             with ExitStack() as stack:
-                scratch = stack.enter_context(Scratch(self._scratch(acquisition), self._memory // 2, self._tables()))
+                scratch = stack.enter_context(Scratch(self._scratch(acquisition), self._memory // 3, self._tables()))
                 yield stack.enter_context(Staging(scratch, self.events, self.rejects, self._memory))
         except (duckdb.Error, OSError) as error:
             reason = first_line(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from investigate.errors import LakeError, first_line
 from investigate.lake.runs import midnight
-from investigate.lake.touches import BY_SRC_IP, COLUMNS, nothing, read
+from investigate.lake.touches import BY_RESOURCE, BY_SRC_IP, COLUMNS, nothing, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from investigate.events import Window
     from investigate.lake.runs import Runs
+    from investigate.lake.touches import Order
 
 _ROW: Final = 512
 """Bytes a row is reckoned to take in memory."""
@@ -38,6 +39,11 @@ class LookUp:
     def most(self) -> int:
         """So many rows a look-up brings at most."""
         return max(self._memory // _ROW, 1)
+
+    def days(self) -> int:
+        """From the first day of which something is summed up to the last, both counted; 0 where nothing is."""
+        runs = self._orders[BY_RESOURCE.name].runs()
+        return (max(run.last for run in runs) - min(run.first for run in runs)).days + 1 if runs else 0
 
     def rows(self, order: str, values: Sequence[str], window: Window, version: int) -> pl.DataFrame | None:
         """The touches of some values in a window.
@@ -87,11 +93,10 @@ class LookUp:
         """
         from investigate.lake import sql  # noqa: PLC0415 - DuckDB, which a look-up does without
 
-        runs = self._orders[order]
-        files = runs.files(version=version)
-        if files is None:
+        found = self.files(order, version)
+        if found is None:
             return False
-        sql.expose(connection, order, runs.table, files, passing=True)
+        sql.expose(connection, order, self._orders[order].table, found[1], passing=True)
         return True
 
     def scan(
@@ -110,16 +115,16 @@ class LookUp:
         """
         import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-        runs = self._orders[order]
-        files = runs.files(values, window, version)
-        if files is None:
+        found = self.files(order, version, values, window)
+        if found is None:
             return None
+        own, files = found
         if not files:
             return nothing().lazy()
-        lazy = pl.scan_parquet(files, glob=False, storage_options=runs.table.storage.options)
+        lazy = pl.scan_parquet(files, glob=False, storage_options=self._orders[order].table.storage.options)
         if values is not None:
             # By an equality Polars passes over the row groups that cannot hold the value.
-            lead = pl.col(runs.order.lead)
+            lead = pl.col(own.lead)
             lazy = lazy.filter(lead == values[0] if len(values) == 1 else lead.is_in(list(values)))
         if window is not None:  # also by the day, of which all of a touch is: the files of some orders have no `last`
             lazy = lazy.filter(
@@ -129,9 +134,17 @@ class LookUp:
             "date": pl.col("first").dt.date().alias("date"),
             "last": (pl.col("first") + pl.duration(microseconds=pl.col("span"))).alias("last"),
         }
-        missing = [name for name in told if name not in runs.order.columns]
+        missing = [name for name in told if name not in own.columns]
         shown = lazy.with_columns(*(told[name] for name in missing)).select(list(COLUMNS))
         return shown if window is None else shown.filter(pl.col("last") >= _moment(window.start))
+
+    def files(
+        self, order: str, version: int, values: Sequence[str] | None = None, window: Window | None = None
+    ) -> tuple[Order, list[str]] | None:
+        """An order, and its files that `scan` would read; its arguments."""
+        runs = self._orders[order]
+        files = runs.files(values, window, version)
+        return None if files is None else (runs.order, files)
 
     def addresses(self, version: int) -> list[str] | None:
         """All distinct `src_ip`; None where another version of the events is summed up."""

@@ -62,7 +62,7 @@ class Writer:
         self._writer.write_table(rows.select(self._schema.names), row_group_size=ROW_GROUP)
 
     def write_batch(self, rows: pa.RecordBatch) -> None:
-        """Append rows to the row group that was begun."""
+        """Append rows, as row groups of their own."""
         self._writer.write_batch(rows, row_group_size=ROW_GROUP)
 
     def close(self) -> pq.FileMetaData:

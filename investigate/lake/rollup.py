@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from investigate.errors import LakeError, first_line
+from investigate.lake.ranges import ranges
 from investigate.lake.runs import summed_up
-from investigate.lake.scratch import Scratch
+from investigate.lake.scratch import Scratch, short_of_memory
 from investigate.lake.sql import expose
 from investigate.lake.staging import cast
 from investigate.lake.table import Change
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 RUN: Final = 8_000_000
 """Rows a run may have, or a third of all there are where that is more: sorting one takes place on disk, and each of
 them its time in a look-up."""
+_SORTED: Final = 1_200
+"""So many rows are sorted at once in one MiB of memory, and by the square of it in more: of each part that fits into
+memory a block must do so, too. Measured: 8 million in 85 MiB pass, 16 million run out."""
 _FILE: Final = 2**17
 """Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
 _SMALL: Final = 200_000
@@ -48,6 +52,8 @@ _TRIES: Final = 3
 _WORTH: Final = 20_000
 """From so many events on it pays to look for such columns, and to hold them in a file."""
 _ROWS: Final = "rows.duckdb"
+_AT_ONCE: Final = 2_000_000
+"""Rows whose sums are made at once, unless a day has more."""
 _FEW_TEXTS: Final = 50_000
 """A column of text with no more values than these is summed up as numbers."""
 
@@ -166,8 +172,10 @@ class Rollup:
         try:
             try:
                 return self._written(plan, self._memory // 2, progress)
-            except duckdb.OutOfMemoryException:  # seldom: with half of it the sorts only spill more
-                return self._written(plan, self._memory, progress)
+            except (duckdb.Error, OSError) as error:  # seldom: with half of it the sorts only spill more
+                if not short_of_memory(error):
+                    raise
+            return self._written(plan, self._memory, progress)
         except (duckdb.Error, OSError) as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
@@ -190,7 +198,7 @@ class Rollup:
                     self._gather(connection, part, merged)
                     for order in ORDERS:
                         name = f"{plan.identity}-{number:03}-{token}"
-                        added[order.name] += self._write(scratch, connection, order, name)
+                        added[order.name] += self._write(scratch, connection, order, name, _sortable(memory))
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
                 if progress:
                     progress(sum(sizes[: number + 1]), sum(sizes))
@@ -202,24 +210,38 @@ class Rollup:
 
     def _gather(self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run]) -> None:
         """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it."""
-        base = self.orders[BY_RESOURCE.name]
+        base, counts = self.orders[BY_RESOURCE.name], self._events.counts()
         expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in part])
         if merged:
             expose(connection, "earlier", base.table, base.files_of({run.name for run in merged}))
-        few = sum(self._events.counts().get(name, 0) for name in part) < _WORTH
+        few = sum(counts.get(name, 0) for name in part) < _WORTH
         kinds = {} if few else _kinds(connection, *texts("fresh", "earlier" if merged else None))
-        query = of_events("fresh", kinds)
-        if merged:
-            earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)
-            query = summed([f"({query})", f"(SELECT {earlier} FROM earlier)"])
-        connection.execute(f"CREATE TABLE rows AS {query}")
+        earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)
+        into = "CREATE TABLE rows AS"
+        for days in _spans(connection, [(_date(name), counts.get(name, 0)) for name in part], merged=bool(merged)):
+            names = [name for name in part if days[0] <= _date(name) <= days[1]]
+            expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in names])
+            query = of_events("fresh", kinds)
+            if merged:
+                between = f"date BETWEEN '{days[0]}' AND '{days[1]}'"
+                query = summed([f"({query})", f"(SELECT {earlier} FROM earlier WHERE {between})"])
+            connection.execute(f"{into} {query}")
+            into = "INSERT INTO rows BY NAME"
 
     def _write(
-        self, scratch: Scratch, connection: duckdb.DuckDBPyConnection, order: Order, run: str
+        self, scratch: Scratch, connection: duckdb.DuckDBPyConnection, order: Order, run: str, most: int
     ) -> Iterator[AddAction]:
+        """Write the table `rows` in an order, no more than so many of them sorted at once."""
         table = self.orders[order.name].table
-        rows = connection.sql(f"SELECT {kept(order)} FROM rows ORDER BY {', '.join(order.sort)}")
-        batches = cast(rows.to_arrow_reader(order.group), order.schema())
+        parts = (
+            connection.sql(
+                f"SELECT {kept(order)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
+            )
+            for where, values in list(ranges(connection, "rows", order.sort, most))
+        )
+        batches = itertools.chain.from_iterable(
+            cast(part.to_arrow_reader(order.group), order.schema()) for part in parts
+        )
         numbers = itertools.count()
         for first in batches:
             file = itertools.chain([first], itertools.islice(batches, _FILE // order.group - 1))
@@ -241,6 +263,11 @@ class Rollup:
             own.table.storage.remove(action.path for action in added)
 
 
+def _sortable(memory: int) -> int:
+    """How many rows an engine sorts at once that may use so many bytes."""
+    return int(_SORTED * max(memory / 2**20, 1) ** 2)
+
+
 def _kinds(connection: duckdb.DuckDBPyConnection, names: Sequence[str], query: str) -> dict[str, str]:
     """For the columns with few values a type of these, in order: such are told apart and sorted as numbers are.
 
@@ -252,15 +279,35 @@ def _kinds(connection: duckdb.DuckDBPyConnection, names: Sequence[str], query: s
     counted = ", ".join(f"approx_count_distinct({name})" for name in names)
     (counts,) = connection.execute(f"SELECT {counted} FROM ({query})").fetchall()
     few = [name for name, count in zip(names, counts, strict=True) if 0 < count <= _FEW_TEXTS and name != "resource"]
-    if not few:
-        return {}
-    found = ", ".join(f"list(DISTINCT {name}) FILTER ({name} IS NOT NULL) AS {name}" for name in few)
-    connection.execute(f"CREATE TEMP TABLE found AS SELECT {found} FROM ({query})")
-    for name in few:
-        connection.execute(
-            f"CREATE TYPE kind_of_{name} AS ENUM (SELECT unnest({name}) AS text FROM found ORDER BY text)"
-        )
+    for name in few:  # one after the other: sets of all of them at once would have to fit into memory
+        values = f"SELECT DISTINCT {name} AS text FROM ({query}) WHERE {name} IS NOT NULL"
+        connection.execute(f"CREATE TYPE kind_of_{name} AS ENUM ({values} ORDER BY text)")
     return {name: f"kind_of_{name}" for name in few}
+
+
+def _spans(
+    connection: duckdb.DuckDBPyConnection, fresh: Sequence[tuple[date, int]], *, merged: bool
+) -> list[tuple[date, date]]:
+    """Days, from one to another, that are summed up at once: no key is in two, and memory holds few rows' sums.
+
+    Args:
+        connection: which has the view `earlier`, where there is something that is `merged`.
+        fresh: of each file of the events, its day and how many events it has.
+        merged: whether rows of earlier runs are summed up with them.
+    """
+    sizes: dict[date, int] = {}
+    earlier = connection.execute("SELECT date, count(*) FROM earlier GROUP BY ALL").fetchall() if merged else []
+    for day, rows in (*fresh, *earlier):
+        sizes[day] = sizes.get(day, 0) + rows
+    spans: list[tuple[date, date]] = []
+    size = 0
+    for day, rows in sorted(sizes.items()):
+        if not spans or size + rows > _AT_ONCE:
+            spans.append((day, day))
+            size = 0
+        spans[-1] = (spans[-1][0], day)
+        size += rows
+    return spans
 
 
 def _parts(names: Sequence[str], counts: Mapping[str, int], most: int) -> list[list[str]]:
@@ -306,5 +353,9 @@ def _day(name: str) -> str:
     return name.partition("/")[0].rpartition("=")[2]
 
 
+def _date(name: str) -> date:
+    return date.fromisoformat(_day(name))
+
+
 def _days(part: Sequence[str]) -> tuple[date, date]:
-    return date.fromisoformat(_day(part[0])), date.fromisoformat(_day(part[-1]))
+    return _date(part[0]), _date(part[-1])

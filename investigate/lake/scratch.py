@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _LOCK: Final = "lock"
 _NOTES: Final = "written"
+_LEAST: Final = 40 * 2**20
+"""With less an engine can hardly read a file."""
+_FOR_TWO: Final = 64 * 2**20
+"""With less memory than this an engine has one thread: what each of several holds would not fit."""
 
 
 class Scratch:
@@ -34,7 +38,7 @@ class Scratch:
 
     Args:
         folder: named after what the writer commits, its application transaction.
-        memory: what its engine may use, in bytes.
+        memory: what its engine may use, in bytes; some it needs in any case.
         tables: those it may put files into.
 
     Raises:
@@ -42,7 +46,7 @@ class Scratch:
     """
 
     def __init__(self, folder: Path, memory: int, tables: Sequence[Table]) -> None:
-        self.folder, self._memory, self._tables = folder, memory, tables
+        self.folder, self._memory, self._tables = folder, max(memory, _LEAST), tables
         self._lock = FileLock(folder / _LOCK, mode=0o600)
 
     def __enter__(self) -> Self:
@@ -66,13 +70,18 @@ class Scratch:
         Args:
             database: a file's name in this folder, or memory.
         """
+        threads = {"threads": 1} if self._memory < _FOR_TWO else {}
         connection = duckdb.connect(
             database if database == ":memory:" else str(self.folder / database),
             config={
+                **threads,
                 "memory_limit": f"{self._memory // 2**20}MiB",
                 "temp_directory": str(self.folder / "spill"),
                 "autoinstall_known_extensions": "false",
                 "preserve_insertion_order": "false",
+                # It splits a sort by what tells blocks of a large table apart, and takes texts that begin with the same
+                # eight bytes for one: DuckDB 2.0 then sorts by the next column first.
+                "disabled_optimizers": "partitioned_execution",
             },
         )
         connection.execute("SET TimeZone = 'UTC'")
@@ -131,6 +140,11 @@ class Scratch:
             notes.write(f"{self._tables.index(table)} {name}\n")
             notes.flush()
             os.fsync(notes.fileno())
+
+
+def short_of_memory(error: Exception) -> bool:
+    """Whether DuckDB had too little; by way of Arrow its error comes as another."""
+    return isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error)
 
 
 def discard(folder: Path, tables: Sequence[Table]) -> bool:

@@ -31,7 +31,7 @@ _TYPES: Final = {
 }
 _LISTEN: Final = 0.1
 """Seconds."""
-_HINT: Final = "One SELECT over the views events and rejects is taken; for anything else, export with --format parquet."
+_HINT: Final = "One SELECT over events, rejects and touches is taken; for anything else, export with --format parquet."
 
 
 def literal(text: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from investigate.lake.sorting import Made
     from investigate.lake.table import Snapshot, Table
 
-_WAITING: Final = 8
+_WAITING: Final = 16
 """So large a part of the memory rows may take that wait to be sorted."""
 
 
@@ -103,7 +103,7 @@ class Pile:
         self, scratch: Scratch, name: str, table: Table, key: Sequence[str], memory: int, *, once: bool
     ) -> None:
         self._scratch, self._folder, self._table, self._once = scratch, scratch.folder / name, table, once
-        self._search = Search(table, key)
+        self._search = Search(table, key, memory)
         self._sorted = Sorted(self._folder, table, memory // _WAITING)
         self._looked_at: set[str] = set()
         self._offered: list[_Offered] | None = None
@@ -145,7 +145,7 @@ class Pile:
         assert self._offered is not None  # noqa: S101 - `files` has made them
         here = {self._path(offered): offered for offered in self._offered}
         with closing(self._scratch.engine()) as engine:
-            made = {path: offered.made.partition for path, offered in here.items()}
+            made = {path: offered.made for path, offered in here.items()}
             found = self._search.run(engine, made, near, self._evidence, once=self._once)
         for path, rows in found.items():
             self.dropped += len(rows)

@@ -83,6 +83,7 @@ class Table:
         self.storage, self._schema, self.order, self.partition_by = storage, schema, tuple(order), partition_by
         self._live: DeltaTable | None = None
         self._lock = threading.Lock()
+        self._ends = -1  # the newest version when last looked
         self._seen = Snapshot(-1, ())  # the newest when last looked: what it has need not be read again
 
     @cached_property
@@ -125,9 +126,12 @@ class Table:
         """The newest version, -1 of a table that was never written, without reading what is in it."""
         if self._live is None and self.storage.local_folders:
             # The log of a folder is at hand, and a file of it is one commit, there whole or not at all.
+            if self._ends >= 0 and self._is_newest(self._ends):
+                return self._ends
             names = [stored.name for stored in self.storage.listed(_LOG) if _COMMIT.fullmatch(stored.name)]
             if names:
-                return int(max(names)[-25:-5])
+                self._ends = int(max(names)[-25:-5])
+                return self._ends
         table = self.open()
         return -1 if table is None else table.version()
 

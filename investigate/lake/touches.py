@@ -72,12 +72,17 @@ class Order:
     group: int
     columns: tuple[str, ...]
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The columns of its files, and of each whether it is a date, an int, a timestamp or a string."""
+        return {name: _TYPES.get(name, "string") for name in self.columns}
+
     def schema(self) -> pa.Schema:
         """Of its files."""
         import pyarrow as pa  # noqa: PLC0415 - a tenth of a second that a look-up does without
 
         types = {"date": pa.date32(), "int": pa.int64(), "timestamp": pa.timestamp("us", "UTC"), "string": pa.string()}
-        return pa.schema([pa.field(name, types[_TYPES.get(name, "string")]) for name in self.columns])
+        return pa.schema([pa.field(name, types[kind]) for name, kind in self.kinds.items()])
 
     @property
     def last(self) -> str:
@@ -86,8 +91,8 @@ class Order:
 
 
 BY_RESOURCE: Final = Order("touches", "resource", ("resource", "first", "actor"), 2**13, tuple(COLUMNS))
-BY_ACTOR: Final = Order("touches_by_actor", "actor", ("actor", "resource", "first"), 2**16, _WITH_SPAN)
-BY_SRC_IP: Final = Order("touches_by_src_ip", "src_ip", ("src_ip", "actor", "resource", "first"), 2**16, _WITH_SPAN)
+BY_ACTOR: Final = Order("touches_by_actor", "actor", ("actor", "resource", "first"), 2**15, _WITH_SPAN)
+BY_SRC_IP: Final = Order("touches_by_src_ip", "src_ip", ("src_ip", "actor", "resource", "first"), 2**15, _WITH_SPAN)
 ORDERS: Final = (BY_RESOURCE, BY_ACTOR, BY_SRC_IP)
 
 

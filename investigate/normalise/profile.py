@@ -5,6 +5,8 @@ Profiles are TOML: the shipped ones stand beside this module, a case may lay col
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -125,19 +127,36 @@ def load(name: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) ->
     Raises:
         ProfileError: unknown, or malformed.
     """
-    laid_over = dict((overrides or {}).get(name, {}))
-    if name in names():
-        text = resources.files(__package__).joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
-        settings = tomllib.loads(text)
-    elif laid_over:
-        settings = {}
-    else:
-        known = ", ".join(sorted({*names(), *(overrides or {})}))
-        raise ProfileError(f"No profile is called {name!r}.", f"Use one of {known}, or write [profiles.{name}].")
+    settings, laid_over = _settings(name, overrides)
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise ProfileError(f"{name!r} cannot be a profile's name.", "Use lower case letters, digits and underscores.")
     profile = parse(name, {**settings, **laid_over})
     return replace(profile, pinned=frozenset(laid_over) & frozenset(MAPPABLE))
+
+
+def digest(name: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """SHA-256 of what a profile says: a log read by the same release with the same digest is read alike.
+
+    Args:
+        name: see `load`.
+        overrides: likewise.
+
+    Raises:
+        ProfileError: unknown.
+    """
+    return hashlib.sha256(json.dumps(_settings(name, overrides), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _settings(name: str, overrides: Mapping[str, Mapping[str, Any]] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is shipped, and what is laid over it."""
+    laid_over = dict((overrides or {}).get(name, {}))
+    if name in names():
+        text = resources.files(__package__).joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8")
+        return tomllib.loads(text), laid_over
+    if laid_over:
+        return {}, laid_over
+    known = ", ".join(sorted({*names(), *(overrides or {})}))
+    raise ProfileError(f"No profile is called {name!r}.", f"Use one of {known}, or write [profiles.{name}].")
 
 
 def parse(name: str, settings: Mapping[str, Any]) -> Profile:

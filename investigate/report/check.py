@@ -27,7 +27,8 @@ from investigate.report.verdict import Checked, Fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from investigate.report.proof import Records
+    from investigate.evidence import Entry
+    from investigate.report.proof import Reader
 
 _STORED: Final = re.compile(r"evidence/sha256/([0-9a-f]{2})/([0-9a-f]{64})((?:\.[a-z0-9]+)*)")
 _NAMES: Final = frozenset({README, MANIFEST, EVENTS, LEDGER, PAGE, SUMS})
@@ -41,12 +42,12 @@ _MEMBERS: Final = 200_000
 _SEVERAL: Final = 2
 
 
-def check(path: Path, records: Records) -> Checked:
+def check(path: Path, reader: Reader) -> Checked:
     """Check a bundle.
 
     Args:
         path: of the zip.
-        records: cuts the records out of an evidence file.
+        reader: of evidence.
 
     Raises:
         EvidenceError: it is no bundle: no zip, a zip with other names in it, or one that expands without end.
@@ -56,7 +57,7 @@ def check(path: Path, records: Records) -> Checked:
         with path.open("rb") as stream:
             found.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             with zipfile.ZipFile(stream) as archive, tempfile.TemporaryDirectory(prefix="investigate-") as folder:
-                _Check(archive, Path(folder), records, found).run(path.stat().st_size)
+                _Check(archive, Path(folder), reader, found).run(path.stat().st_size)
     except OSError as error:
         raise EvidenceError(f"{path} cannot be read: {error.strerror or error}.", "Name a bundle's file.") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
@@ -69,8 +70,9 @@ def check(path: Path, records: Records) -> Checked:
 class _Check:
     """One check."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: Path, records: Records, found: Checked) -> None:
-        self._archive, self._folder, self._records, self._found = archive, folder, records, found
+    def __init__(self, archive: zipfile.ZipFile, folder: Path, reader: Reader, found: Checked) -> None:
+        self._archive, self._folder, self._reader, self._found = archive, folder, reader, found
+        self._entries: list[Entry] = []
         self._infos: dict[str, zipfile.ZipInfo] = {}
         self._manifest: dict[str, Any] = {}
         self._unpacked = 0
@@ -159,6 +161,7 @@ class _Check:
     def _ledger(self) -> None:
         path = self._unpack(LEDGER)
         entries, self._found.lines, findings = examine(Ledger(path), self._head)
+        self._entries = list(entries)
         for one in findings:
             self._found.faults.append(Fault(one.kind, one.where, one.message, one.severity))
         recorded = {file.sha256 for entry in entries for file in entry.files}
@@ -184,9 +187,29 @@ class _Check:
                     self._found.fault("missing", sha256, message)
                 elif not self._found.redacted:
                     evidence = self._unpack(files[sha256])
-                    proof.find(evidence, sha256, source, self._records, self._manifest)
+                    proof.find(evidence, sha256, source, self._reader.records, self._manifest)
                     evidence.unlink()
+            if self._found.ok and not self._found.redacted:
+                self._remake(proof, files)
         path.unlink()
+
+    def _remake(self, proof: Proof, files: dict[str, str]) -> None:
+        """Make the events again, and say how many cannot be: a file may have to be read with others not here."""
+        used = {(sha256, source): count for sha256, source, count in proof.files()}
+        able = []
+        for entry in self._entries:
+            here = [file.sha256 in files for file in entry.files]
+            whole = all(here) or self._reader.apart(entry.source, self._manifest)
+            if whole and any((file.sha256, entry.source) in used for file in entry.files):
+                able.append(entry)
+        wanted = {file.sha256 for entry in able for file in entry.files if file.sha256 in files}
+        unpacked = {sha256: self._unpack(files[sha256]) for sha256 in sorted(wanted)}
+        proof.remake(able, unpacked, self._reader, self._manifest)
+        for path in unpacked.values():
+            path.unlink()
+        if left := sum(count for (sha256, _), count in used.items() if sha256 not in wanted):
+            message = f"{left:,} events are of acquisitions whose other files are not here, and were not made again."
+            self._found.fault("not_remade", EVENTS, message, "note")
 
     def _unpack(self, name: str) -> Path:
         """A member in the temporary folder, under a name of ours."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_QUERY: Final = 20_000
 """Characters of a query that are shown."""
-_HOLES: Final = 25
+_HOLES: Final = 200
 _LISTED: Final = 20
 """So many claims stand on the first page."""
 _CODES: Final = frozenset({"event_uid", "event, record", "sha256", "actor", "resource", "value"})
@@ -204,10 +204,16 @@ def _method(report: Report) -> Markup:
     return tag(
         "section",
         tag("h2", "Method"),
-        tag("ul", *(tag("li", one) for one in report.method), class_="plain"),
+        tag("ul", *(tag("li", *_with_code(one)) for one in report.method), class_="plain"),
         facts((*report.versions, ("Lake version", str(report.lake_version)))),
         id="method",
     )
+
+
+def _with_code(said: str) -> list[Markup]:
+    """A sentence in which what stands between backticks is something to type."""
+    parts = said.split("`")
+    return [tag("code", part) if at % 2 else text(part) for at, part in enumerate(parts)]
 
 
 def table(sheet: Sheet) -> Markup:

@@ -5,6 +5,7 @@ Events and records both come in the order in which they lie in the file, so neit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import duckdb
@@ -12,21 +13,46 @@ from duckdb import ColumnExpression, ConstantExpression
 
 from investigate.errors import InvestigateError, first_line
 from investigate.report.bundle import EVENTS
+from investigate.report.remade import Remade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    import pyarrow as pa
+
+    from investigate.evidence import Entry
     from investigate.report.verdict import Checked
 
     Records = Callable[[BinaryIO, int, str, dict[str, Any]], Iterator[tuple[str, int]]]
     """Gives the records of an evidence file and their places: of a stream, its size, a profile, the manifest."""
+    Events = Callable[[Mapping[str, Path], Entry, dict[str, Any]], Iterator[pa.Table]]
+    """Makes the events of an acquisition again: of those of its files that are here, by SHA-256, and the manifest."""
     Wanted = tuple[int | None, str | None, str | None]
     """Place, id and record of an event."""
 
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads evidence for a check; see the kinds of functions above.
+
+    Attributes:
+        records: cuts the records out of an evidence file.
+        events: makes the events of an acquisition again.
+        apart: whether each file of an acquisition of this profile is read by itself, whatever the others say.
+        alike: whether an acquisition was taken in by the profile, and the release, that read it now.
+    """
+
+    records: Records
+    events: Events
+    apart: Callable[[str, dict[str, Any]], bool]
+    alike: Callable[[Entry, dict[str, Any]], bool]
+
+
 _END: Final[Wanted] = (None, None, None)
 _BATCH: Final = 20_000
+_UNSURE: Final = " It may have been taken in by an earlier profile, or another release."
 
 
 class Proof:
@@ -79,6 +105,26 @@ class Proof:
             reason = first_line(error)
             message = f"The events of the evidence {sha256}, as {source[:80]}, cannot be compared: {reason}"
             self._found.fault("unreadable", sha256, message)
+
+    def remake(
+        self, entries: Sequence[Entry], unpacked: Mapping[str, Path], reader: Reader, manifest: dict[str, Any]
+    ) -> None:
+        """Make the events of acquisitions again, whose files lie unpacked, and hold the bundle's against them.
+
+        What differs is a fault, unless it may be due to a profile that was changed since, or to another release.
+        """
+        try:
+            made = Remade(self._connection)
+            for entry in entries:
+                made.add(reader.events(unpacked, entry, manifest))
+            alike = all(reader.alike(entry, manifest) for entry in entries)
+            for message in made.differing(list(unpacked)):
+                if alike:
+                    self._found.fault("column_changed", EVENTS, message)
+                else:
+                    self._found.fault("column_changed", EVENTS, message + _UNSURE, "note")
+        except (InvestigateError, ValueError, duckdb.Error) as error:
+            self._found.fault("unreadable", EVENTS, f"The events cannot be made again: {first_line(error)}")
 
     def _walk(self, wanted: Iterator[Wanted], records: Iterator[tuple[str, int]], sha256: str) -> None:
         """Go through events and records side by side."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -194,8 +195,11 @@ class Selection:
             GROUP BY ALL ORDER BY n DESC, actor, source, tenant, bucket""",
             bound,
         )
-        for _, source, tenant, actor, name, mail, bucket, count in found:
-            lane = lanes.setdefault((source, tenant, actor), Lane(self._who(source, actor, name, mail), {}))
+        called = {tuple(row[1:4]): self._who(row[1], row[3], row[4], row[5]) for row in found}
+        several = {name for name, times in Counter(called.values()).items() if times > 1}
+        for _, source, tenant, actor, _, _, bucket, count in found:
+            who = called[source, tenant, actor]
+            lane = lanes.setdefault((source, tenant, actor), Lane(f"{who} ({source})" if who in several else who, {}))
             lanes[source, tenant, actor] = Lane(lane.name, {**lane.counts, bucket: count})
         inside = tuple(part for gap in gaps if (part := gap.intersect(span)))
         others = max(0, extent.identities - len(lanes))

@@ -107,11 +107,11 @@ def csv_cell(value: Any) -> Any:
     Lists are joined, null is empty; control characters are written as escapes, all but tab and line ends, which
     stand inside quotes.
     """
-    bare = cell_text(value)
+    bare = _cell_text(value)
     return _without_hidden(bare, keep="\t\r\n") if isinstance(bare, str) else bare
 
 
-def cell_text(value: Any) -> str | int | float:
+def _cell_text(value: Any) -> str | int | float:
     """As `csv_cell`, with control characters as they are."""
     bare = plain(value)
     if bare is None:

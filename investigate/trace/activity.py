@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.scope import within
-from investigate.trace.shape import IDENTITY, as_sets, by_events, fold, tidy, with_lists
+from investigate.trace.shape import IDENTITY, as_sets, by_events, distinct, fold, tidy, with_lists
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -72,7 +72,7 @@ def sessions(events: nw.LazyFrame[Any], scope: Scope, gap: timedelta) -> nw.Lazy
 def session_spans(numbered: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """What `sessions` gave, one row a session: `events` (int), `first` and `last` (timestamp[us, UTC])."""
     return numbered.group_by(*IDENTITY, "session").agg(
-        nw.col("event_uid").n_unique().alias("events"),
+        nw.len().alias("events"),
         nw.col("time").min().alias("first"),
         nw.col("time").max().alias("last"),
     )
@@ -80,7 +80,7 @@ def session_spans(numbered: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 def session_means(numbered: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """From where and with what the events of a session came: distinct combinations."""
-    return numbered.select(*IDENTITY, "session", *SESSION_MEANS.values()).unique()
+    return distinct(numbered, *IDENTITY, "session", *SESSION_MEANS.values())
 
 
 def seen(events: nw.LazyFrame[Any], scope: Scope, window: Window, baseline: Window) -> nw.LazyFrame[Any]:
@@ -108,10 +108,9 @@ def seen(events: nw.LazyFrame[Any], scope: Scope, window: Window, baseline: Wind
         )
         for kind, column in NEW.items()
     ]
+    there = nw.concat(kinds, how="vertical").filter(~nw.col("value").is_null())
     return (
-        nw.concat(kinds, how="vertical")
-        .filter(~nw.col("value").is_null())
-        .unique()
+        distinct(there, *IDENTITY, "kind", "value", "event_uid", "time", "baseline_events")
         .with_columns((1 - nw.col("baseline_events")).alias("events"))
         .group_by(*IDENTITY, "kind", "value")
         .agg(
@@ -127,10 +126,12 @@ def activity_rows(found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
     """What `did` gave, by person, most often done first, with the columns of `COLUMNS`."""
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-    sums = (pl.col("events").sum(), pl.col("first").min(), pl.col("last").max())
+    rows, sums = tidy(found), (pl.col("events").sum(), pl.col("first").min(), pl.col("last").max())
+    several = rows.select(*IDENTITY, *WHAT).is_duplicated()  # few are, and to group takes longest
+    one = rows.filter(~several).with_columns(pl.concat_list(column).alias(name) for name, column in MEANS.items())
     lists = (pl.col(column).alias(name) for name, column in MEANS.items())
-    grouped = tidy(found).group_by(*IDENTITY, *WHAT).agg(*sums, *lists)
-    listed = as_sets(grouped, *MEANS).select(COLUMNS)
+    more = rows.filter(several).group_by(*IDENTITY, *WHAT).agg(*sums, *lists)
+    listed = as_sets(pl.concat([one.select(COLUMNS), more.select(COLUMNS)]), *MEANS)
     return by_events(fold(listed, directory, WHAT), "actor", "source", "tenant", *WHAT)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from investigate.trace.scope import within
 from investigate.trace.shape import IDENTITY, fold, tidy
 
 if TYPE_CHECKING:
@@ -15,57 +13,41 @@ if TYPE_CHECKING:
 
     from investigate.events import Window
     from investigate.trace.people import Directory
-    from investigate.trace.scope import Scope
 
 WHAT: Final = ("resource", "action")
 COLUMNS: Final = (
     *("change", "actor", "source", "tenant", *WHAT, "events", "baseline_events"),
     *("per_day", "baseline_per_day", "first", "last"),
 )
-_ONCE: Final = ("event_uid", "time", "events", "baseline_events")
 _DAY: Final = 86_400
 
 
-def compared(events: nw.LazyFrame[Any], scope: Scope, window: Window, baseline: Window) -> nw.LazyFrame[Any]:
-    """How often each identity did what to which object, in each of two windows.
+def done(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """How often each identity did what to which object.
 
     Args:
-        events: canonical events.
-        scope: who, and on what; its own window does not count.
-        window: what is asked about.
-        baseline: what it is held against; an event in both counts for both.
+        touches: of a window, see `rows`.
 
     Returns:
-        One row for each source, tenant, actor, `resource` and `action`: `events`, `baseline_events` (int), `first` and
-        `last` (timestamp[us, UTC]) over both.
+        One row for each source, tenant, actor, `resource` and `action`: `events` (int), `first` and `last`
+        (timestamp[us, UTC]).
     """
-    asked, held = within(window), within(baseline)
-    rows = (
-        replace(scope, window=None)
-        .select(events.filter(asked | held))
-        .with_columns(
-            nw.when(asked).then(1).otherwise(0).alias("events"),
-            nw.when(held).then(1).otherwise(0).alias("baseline_events"),
-        )
-    )
-    return (
-        rows.select(*IDENTITY, nw.col("touched").alias("resource"), "action", *_ONCE)
-        .unique()  # an event may name a resource twice
-        .group_by(*IDENTITY, *WHAT)
-        .agg(
-            nw.col("events").sum(),
-            nw.col("baseline_events").sum(),
-            nw.col("time").min().alias("first"),
-            nw.col("time").max().alias("last"),
-        )
-    )
+    return touches.group_by(*IDENTITY, *WHAT).agg(nw.col("events").sum(), nw.col("first").min(), nw.col("last").max())
 
 
-def changes(found: pl.DataFrame, directory: Directory, window: Window, baseline: Window, factor: float) -> pl.DataFrame:
-    """What `compared` gave, by person, of which only what changed.
+def changes(
+    found: pl.DataFrame,
+    held: pl.DataFrame,
+    directory: Directory,
+    window: Window,
+    baseline: Window,
+    factor: float,
+) -> pl.DataFrame:
+    """What `done` gave of two windows, by person, of which only what changed.
 
     Args:
-        found: collected from `compared`.
+        found: collected from `done`, of the window.
+        held: the same of the baseline; an event in both counts for both.
         directory: which identities are one person.
         window: what is asked about.
         baseline: what it is held against.
@@ -77,19 +59,23 @@ def changes(found: pl.DataFrame, directory: Directory, window: Window, baseline:
     """
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
-    rows = tidy(found).select("actor", "source", "tenant", *WHAT, "events", "baseline_events", "first", "last")
+    keys, ends = ("actor", "source", "tenant", *WHAT), ("first", "last")
+    none = pl.lit(0, pl.Int64)
+    now = tidy(found).select(*keys, "events", none.alias("baseline_events"), *ends)
+    then = tidy(held).select(*keys, none.alias("events"), pl.col("events").alias("baseline_events"), *ends)
+    both = pl.concat([now, then], how="vertical_relaxed").group_by(keys)
+    rows = both.agg(pl.col("events", "baseline_events").sum(), pl.col("first").min(), pl.col("last").max())
     rated = fold(rows, directory, WHAT).with_columns(
         (pl.col("events") / _days(window)).alias("per_day"),
         (pl.col("baseline_events") / _days(baseline)).alias("baseline_per_day"),
     )
-    now, then = pl.col("per_day"), pl.col("baseline_per_day")
     # The windows' lengths times whole counts: no rounding decides what changed.
     more = pl.col("events") * _days(baseline) >= pl.col("baseline_events") * _days(window) * factor
     less = pl.col("baseline_events") * _days(window) >= pl.col("events") * _days(baseline) * factor
     change = (
-        pl.when(then == 0)
+        pl.when(pl.col("baseline_events") == 0)
         .then(pl.lit("new"))
-        .when(now == 0)
+        .when(pl.col("events") == 0)
         .then(pl.lit("gone"))
         .when(more | less)
         .then(pl.lit("changed"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.scope import equal
+from investigate.trace.shape import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +42,7 @@ def candidates(events: nw.LazyFrame[Any], scope: Scope, column: str, name: str) 
     like = value.str.starts_with(name[:half]) | value.str.ends_with(name[half:]) if half else length > 0
     about = (length >= size - _LONGER) & (length <= size + _LONGER)
     fits = (like & about) | equal(column, [name])
-    return rows.filter(fits).select(value.alias("value")).unique().sort("value").head(MOST_CANDIDATES)
+    return distinct(rows.filter(fits).select(value.alias("value")), "value").sort("value").head(MOST_CANDIDATES)
 
 
 def closest(name: str, values: Iterable[str], most: int = 3) -> list[str]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
 from investigate.events import UNKNOWN
-from investigate.trace.shape import IDENTITY
+from investigate.trace.scope import Scope
+from investigate.trace.shape import IDENTITY, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from investigate.trace.scope import Scope
+    import polars as pl
 
 Key = tuple[str, str]
 """Source and actor."""
@@ -39,11 +40,31 @@ def known_actors(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
         scope.narrow(events)
         .group_by(*IDENTITY, "actor_name", "actor_email", "actor_type")
         .agg(
-            nw.col("event_uid").n_unique().alias("events"),
+            nw.len().alias("events"),
             nw.col("time").min().alias("first"),
             nw.col("time").max().alias("last"),
         )
     )
+
+
+def mailed(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Under which e-mail addresses actors acted: distinct `source`, `actor` and `actor_email` (string, or null)."""
+    return distinct(events, "source", "actor", "actor_email")
+
+
+def by_keys(scope: Scope, known: pl.DataFrame) -> Scope:
+    """A scope by e-mail addresses as one by keys, where that is the same: nobody it fits acted under another address.
+
+    Args:
+        scope: who counts.
+        known: collected from `mailed`.
+    """
+    fits: pl.DataFrame = Scope(emails=scope.emails).having(nw.from_native(known)).to_native()
+    others = known.join(fits, on=known.columns, how="anti", nulls_equal=True)
+    keys = set(fits.select("source", "actor").iter_rows())
+    if not keys or keys & set(others.select("source", "actor").iter_rows()):
+        return scope
+    return replace(scope, emails=(), keys=(*scope.keys, *sorted(keys)))
 
 
 @dataclass(frozen=True)

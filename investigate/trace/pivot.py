@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.scope import equal, loose
-from investigate.trace.shape import IDENTITY, fold, tidy
+from investigate.trace.shape import IDENTITY, distinct, fold, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,7 @@ FIELDS: Final = (
     *("src_ip", "user_agent", "request_uid", "event_uid"),
 )
 """Where identifiers stand, in the order of the answer; `resource` is any an event names."""
+RESOURCE: Final = "resource"
 COLUMNS: Final = ("field", "value", "actor", "source", "tenant", "events", "first", "last")
 FOUND_COLUMNS: Final = (
     *("time", "event_uid", "actor", "source", "tenant", "action", "resource", "src_ip", "raw"),
@@ -44,7 +45,7 @@ def network(value: str) -> Network | None:
 
 def addresses(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
     """The distinct `src_ip` there are."""
-    return scope.narrow(events).filter(~nw.col("src_ip").is_null()).select("src_ip").unique()
+    return distinct(scope.narrow(events).filter(~nw.col("src_ip").is_null()), "src_ip")
 
 
 class Addresses:
@@ -73,7 +74,7 @@ def _whole(value: str, wanted: Network) -> bool:
 
 
 def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str) -> nw.LazyFrame[Any]:
-    """Where a value occurs and with whom.
+    """Where a value occurs, but for resources, and with whom.
 
     Args:
         events: canonical events.
@@ -82,23 +83,20 @@ def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str) -> nw.LazyFrame[A
 
     Returns:
         One row for each `field` (one of `FIELDS`), `value` as it stands there, source, tenant and actor: `events`
-        (int), `first` and `last` (timestamp[us, UTC]).
+        (int), `first` and `last` (timestamp[us, UTC]). Where it is a resource, `met` tells.
     """
-    narrowed = scope.narrow(events)
-    touching = narrowed.drop("resource").with_columns(nw.col("resources").alias("resource")).explode("resource")
-    found = []
+    narrowed, found = scope.narrow(events), []
     for field in FIELDS:
+        if field == RESOURCE:
+            continue
         column = nw.col(field)
-        wanted = column == value
-        if field == "actor_email":
-            wanted = equal(field, [value])
-        rows = (touching if field == "resource" else narrowed).filter(wanted)
+        rows = narrowed.filter(equal(field, [value]) if field == "actor_email" else column == value)
         found.append(rows.select(*IDENTITY, nw.lit(field).alias("field"), column.alias("value"), "event_uid", "time"))
     return (
         nw.concat(found, how="vertical")
         .group_by(*IDENTITY, "field", "value")
         .agg(
-            nw.col("event_uid").n_unique().alias("events"),
+            nw.len().alias("events"),
             nw.col("time").min().alias("first"),
             nw.col("time").max().alias("last"),
         )
@@ -112,7 +110,7 @@ def met(touches: nw.LazyFrame[Any], field: str) -> nw.LazyFrame[Any]:
         touches: see `rows`; those the values occur in.
         field: one of `FIELDS` that touches have.
     """
-    counts = nw.col("events" if field == "resource" else "share")
+    counts = nw.col("events" if field == RESOURCE else "share")
     named = touches.with_columns(nw.lit(field).alias("field"), nw.col(field).alias("value"), counts.alias("counts"))
     return named.group_by(*IDENTITY, "field", "value").agg(
         nw.col("counts").sum().alias("events"), nw.col("first").min(), nw.col("last").max()

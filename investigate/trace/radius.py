@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.graph import LINK, Node
+from investigate.trace.shape import distinct
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,48 +25,41 @@ EDGE_COLUMNS: Final = (
     *("depth", "from_kind", "from", "to_kind", "to", "source", "tenant"),
     *("events", "first", "last", "event_uids"),
 )
+PROVING: Final = (*LINK, "resource", "resources", "event_uid", "time")
+"""The columns of events that proofs are made of."""
 NODE_COLUMNS: Final = ("depth", "kind", "value", "source", "tenant", "person", "hub", "shared", "followed")
 
 
-def links(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
-    """The distinct combinations of `LINK`: `actor_type` (string), `events` (int), `first`, `last` (timestamp)."""
-    return (
-        scope.narrow(events)
-        .group_by(*LINK)
-        .agg(
-            nw.col("actor_type").max(),
-            nw.col("event_uid").n_unique().alias("events"),
-            nw.col("time").min().alias("first"),
-            nw.col("time").max().alias("last"),
-        )
+def links(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The distinct combinations of `LINK`: `actor_type` (string), `events` (int), `first`, `last` (timestamp).
+
+    Args:
+        touches: see `rows`; each event's `share` is in one of them.
+    """
+    return touches.group_by(*LINK).agg(
+        nw.col("actor_type").max(), nw.col("share").sum().alias("events"), nw.col("first").min(), nw.col("last").max()
     )
 
 
-def objects(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:
+def objects(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """What was touched over each link: one row for each combination of `LINK` and `resource`, as `links` has them."""
     return (
-        scope.select(events)
-        .filter(~nw.col("touched").is_null())
-        .group_by(*LINK, "touched")
-        .agg(
-            nw.col("event_uid").n_unique().alias("events"),
-            nw.col("time").min().alias("first"),
-            nw.col("time").max().alias("last"),
-        )
-        .rename({"touched": "resource"})
+        touches.filter(~nw.col("resource").is_null())
+        .group_by(*LINK, "resource")
+        .agg(nw.col("events").sum(), nw.col("first").min(), nw.col("last").max())
     )
 
 
 def link_proofs(events: nw.LazyFrame[Any], scope: Scope, most: int) -> nw.LazyFrame[Any]:
     """The earliest events of each link, at most so many: the columns of `LINK`, `event_uid` and `time`."""
-    return _earliest(scope.narrow(events).select(*LINK, "event_uid", "time").unique(), LINK, most)
+    return _earliest(scope.narrow(events).select(*LINK, "event_uid", "time"), LINK, most)
 
 
 def object_proofs(events: nw.LazyFrame[Any], scope: Scope, most: int) -> nw.LazyFrame[Any]:
     """The earliest events of each link and `resource`, at most so many, as `link_proofs` has them."""
     rows = scope.select(events).filter(~nw.col("touched").is_null()).rename({"resource": "main", "touched": "resource"})
     keys = (*LINK, "resource")
-    return _earliest(rows.select(*keys, "event_uid", "time").unique(), keys, most)
+    return _earliest(distinct(rows, *keys, "event_uid", "time"), keys, most)
 
 
 def around(scope: Scope, reach: Reach) -> tuple[Scope, ...]:

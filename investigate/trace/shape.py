@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import narwhals as nw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +17,14 @@ IDENTITY: Final = ("source", "tenant", "actor")
 """What tells one actor from another: its key, and where that key is valid."""
 _FEW: Final = 10_000
 """So many values are listed group by group; more of them, list by list, which costs more to begin with."""
+
+
+def distinct(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
+    """The distinct combinations of some columns, of which null is a value like others.
+
+    By groups: where an engine has no `unique` of its own, narwhals numbers the rows of each, in ten times the time.
+    """
+    return frame.group_by(*columns).agg(nw.len().alias("rows")).select(*columns)
 
 
 def tidy(frame: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from investigate.trace.shape import distinct
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -28,7 +30,7 @@ def timeline(events: nw.LazyFrame[Any], scope: Scope, most: int) -> nw.LazyFrame
     """The first events in scope, each once, in `ORDER`: at most `most`, and one more, which tells that it is cut."""
     found = scope.narrow(events)
     if scope.resources or scope.patterns:
-        named = scope.select(events).select("source", "tenant", "event_uid").unique()
+        named = distinct(scope.select(events), "source", "tenant", "event_uid")
         found = found.join(named, on=["source", "tenant", "event_uid"], how="semi")
     return found.select(*(name for name in COLUMNS if name not in _OWN)).sort(*ORDER).head(most + 1)
 

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from investigate.trace.people import Directory
 from investigate.trace.scope import before, since
-from investigate.trace.shape import IDENTITY, fold, tidy, with_lists
+from investigate.trace.shape import IDENTITY, distinct, fold, tidy, with_lists
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,7 +57,7 @@ def who_touched(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 def facets(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """With what, from where and on what each identity acted: distinct combinations of the columns of `FACETS`."""
-    return touches.select(*IDENTITY, *FACETS.values()).unique()
+    return distinct(touches, *IDENTITY, *FACETS.values())
 
 
 def matrix(touches: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -85,11 +85,10 @@ def phases(touches: nw.LazyFrame[Any], containment: Window) -> nw.LazyFrame[Any]
         One row for each source, tenant and actor: `before`, `during`, `after` (int).
     """
     start, end = containment.start, containment.end
-    tests = (before(start), since(start) & before(end), since(end))
+    tests = (before(start, "first"), since(start, "first") & before(end, "first"), since(end, "first"))
     share = nw.col("share")
     flags = [nw.when(test).then(share).otherwise(0).alias(name) for name, test in zip(PHASES, tests, strict=True)]
-    timed = touches.with_columns(nw.col("first").alias("time"))
-    return timed.with_columns(*flags).group_by(*IDENTITY).agg(*(nw.col(name).sum() for name in PHASES))
+    return touches.with_columns(*flags).group_by(*IDENTITY).agg(*(nw.col(name).sum() for name in PHASES))
 
 
 def assemble(

@@ -96,7 +96,7 @@ export function mount({ model, el }) {
     }
     if (over || mine !== content) return;
     shown?.finalize();
-    const inner = make(null, "div");
+    const inner = make(null, "div", stretches ? "" : "drawn"); // of one with a brush, a pixel must stay a pixel
     box.replaceChildren(inner);
     const config = { ...mine.spec.config, ...theme(el) };
     const width = Math.max(320, box.clientWidth - 8);

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import sys
+from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -113,6 +115,8 @@ def inline(values: list[dict[str, Any]]) -> alt.Data:
     """Rows that are part of a chart."""
     import altair as alt  # noqa: PLC0415 - of the extra `lab`
 
+    if "pandas" in sys.modules:  # Altair looks at it, be it that another thread has only begun to import it
+        import_module("pandas")
     return alt.Data(values=values)  # type: ignore[no-untyped-call]
 
 

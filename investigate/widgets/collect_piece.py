@@ -11,6 +11,7 @@ import traitlets
 from investigate.case.display import visible
 from investigate.evidence.redact import redact
 from investigate.widgets.part import Part, layout
+from investigate.widgets.watched import shown_by, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +69,7 @@ class Piece(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         lines = repr(self).splitlines()
         bundle["text/plain"] = "\n".join(lines)
         bundle["text/html"] = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
-        return bundle
+        return shown_by(bundle, page=watched())
 
 
 def row(*fields: ipywidgets.Widget) -> ipywidgets.HBox:

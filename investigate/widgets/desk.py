@@ -15,6 +15,8 @@ from investigate.widgets.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import polars as pl
+
     from investigate.case.answer import Answer
     from investigate.case.case import Case
     from investigate.events import TimeLike
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from investigate.widgets.pivot import Pivot
     from investigate.widgets.remarks import Remarks
     from investigate.widgets.scope import Chosen
+    from investigate.widgets.still import Still
     from investigate.widgets.timeline import Timeline
     from investigate.widgets.view import View
 
@@ -159,6 +162,17 @@ class Widgets:
         from investigate.widgets.remarks import Remarks  # noqa: PLC0415
 
         return self._view(Remarks)
+
+    def table(self, frame: pl.DataFrame, most: int = 20) -> Still:
+        """A frame as a table for people, in a page, a document or a terminal: every cell visible and escaped.
+
+        Args:
+            frame: such as `Case.sql` gives.
+            most: rows that are shown.
+        """
+        from investigate.widgets.still import Still  # noqa: PLC0415
+
+        return Still(frame, most)
 
     def _view(self, kind: type[V]) -> V:
         """The one view of a kind, asked anew: a cell that is run again shows it again, and leaves none behind."""

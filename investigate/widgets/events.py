@@ -14,9 +14,11 @@ from investigate.journal.annotations import Marks, marks
 from investigate.journal.rows import from_us, to_us
 from investigate.widgets import asking, rows
 from investigate.widgets.exporting import FORMS, export
-from investigate.widgets.pages import UNSORTED, Order, Pages, rows_at
+from investigate.widgets.order import UNSORTED, Order
+from investigate.widgets.pages import Pages, rows_at
 from investigate.widgets.picked import PLACE
 from investigate.widgets.scope import QUESTION, SELECTION
+from investigate.widgets.subset import Subset
 from investigate.widgets.turns import Turns
 from investigate.widgets.view import View
 from investigate.widgets.where import Where, filtered, known_column
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from investigate.widgets.desk import Widgets
+    from investigate.widgets.picked import Pick, Seat
     from investigate.widgets.scope import Chosen
 
-PAGE: Final = 50
-SHOWN: Final = ("time", "source", "actor_name", "actor", "action", "resource", "src_ip", "credential", "outcome")
+PAGE: Final = 25
+SHOWN: Final = ("time", "actor_name", "action", "resource", "src_ip", "outcome", "source", "actor", "credential")
 _STILL: Final = ("time", "actor", "action", "resource", "src_ip", "outcome")
 _STILL_ROWS: Final = 20
-_WIDTHS: Final = {"time": 240, "source": 100, "activity": 90, "outcome": 90, "src_ip": 130, "date": 100}
+_WIDTHS: Final = {"time": 215, "source": 100, "activity": 90, "outcome": 90, "src_ip": 130, "date": 100}
 _WIDTHS_OF_IDS: Final = dict.fromkeys(("actor", "resource", "credential", "event_uid", "evidence", "resources"), 340)
 _WIDTH: Final = 170
 _GRID: Final = (*SHOWN, *(name for name in COLUMNS if name not in {"raw", *SHOWN}))
@@ -62,6 +65,7 @@ class Events(View):
         self._lines: list[str] = []
         self._first: list[dict[str, Any]] = []
         self._asked = Where()
+        self._subset: Subset | None = None
         self._pages: Pages | None = None
         self._using = RLock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="investigate: page")
@@ -87,12 +91,23 @@ class Events(View):
             seat = self.seat()
             if self._pages:
                 self._pages.close()
-            self._pages = Pages(seat, self.desk.pick(seat, chosen), typed, self.order)
+            subset = self._narrowed(seat, self.desk.pick(seat, chosen), typed)
+            self._pages = Pages(subset, self.order)
             self._first = self._pages.page(0, PAGE, self._selected())
             self._pages.prepare()
             self._asked, self._lines = whole, asking.coverage(case, chosen).lines()
             self._turn += 1
             self._result += 1
+
+    def _narrowed(self, seat: Seat, pick: Pick, typed: Where) -> Subset:
+        """What was shown before, where only its order is another."""
+        if self._subset is not None and self._subset.answers(seat, pick, typed):
+            return self._subset
+        if self._subset is not None:
+            self._subset.close()
+            self._subset = None
+        self._subset = Subset(seat, pick, typed)
+        return self._subset
 
     def refresh(self) -> None:
         """As `View` has it; nobody need wait for a page of what was asked before."""

@@ -11,6 +11,7 @@ from investigate.case.directory import read_csv
 from investigate.errors import InvestigateError, UsageError
 from investigate.events import ACTIVITIES, iso
 from investigate.widgets.jobs import sentences
+from investigate.widgets.watched import shown_by, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +101,7 @@ class ScopeForm(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no type
         shown = super()._repr_mimebundle_(**kwargs)
         lines = self.desk.scope.lines()
         text = {"text/plain": "\n".join(lines), "text/html": "<br>".join(html.escape(line) for line in lines)}
-        return shown | text if isinstance(shown, dict) else shown
+        return shown_by(shown | text, page=watched()) if isinstance(shown, dict) else shown
 
 
 def named_objects(case: Case, given: Iterable[str]) -> list[str]:

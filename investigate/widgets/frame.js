@@ -54,15 +54,15 @@ function framed({ model, el }, draw, hear = () => {}) {
   root.setAttribute("aria-labelledby", name);
   const head = make(root, "header", "head");
   const title = make(head, "h4", "", { id: name });
+  const state = make(head, "div", "state", { role: "status", "aria-live": "polite" });
+  const said = make(state, "span");
+  const stop = button(state, "Stop", () => model.send({ do: "stop" }));
   const tools = make(head, "div", "tools");
   const cover = make(root, "details", "coverage");
   const covered = make(cover, "summary");
   const lines = make(cover, "ul");
   const asked = make(root, "div", "query", { hidden: "" });
   const code = make(asked, "pre", "", { tabindex: "0", "aria-label": "Query" });
-  const state = make(root, "div", "state", { role: "status", "aria-live": "polite" });
-  const said = make(state, "span");
-  const stop = button(state, "Stop", () => model.send({ do: "stop" }));
   const body = make(root, "div", "body");
 
   const query = button(tools, "Query", () => {

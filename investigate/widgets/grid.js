@@ -3,8 +3,10 @@
 
 const ROW = 26; // pixels
 const TALLEST = 6_000_000; // pixels a browser can scroll over without losing its way
-const PAGE = 50;
-const KEPT = 80; // pages
+const PAGE = 25; // rows, as the kernel counts them: some more than fit, for each may lie in another part of the lake
+const KEPT = 160; // pages
+const FORMULA = /^[ \u00a0]*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]/; // what a cell of a spreadsheet begins with that is one
+const AT_ONCE = 3; // pages asked for: who drags the bar past a thousand waits for those in sight alone
 
 export function mount({ model, el }) {
   let content = { total: 0, columns: [], order: {}, turn: -1, result: -1 };
@@ -13,8 +15,10 @@ export function mount({ model, el }) {
   let pages = new Map();
   let asked = new Set();
   let first = 0; // row at the top, a fraction while scrolling
+  let above = 0; // row that was at the top before
   let at = { row: 0, column: 0 };
   let drawn = false;
+  let fits = 15; // rows
   const name = unique("grid");
 
   const frame = framed({ model, el }, receive, hear);
@@ -81,7 +85,8 @@ export function mount({ model, el }) {
       asked.delete(message.page);
       while (pages.size > KEPT) pages.delete(pages.keys().next().value);
       draw();
-    } else if (message?.is === "detail") open(message);
+    } else if (message?.is === "head" && message.problem) asked.clear();
+    else if (message?.is === "detail") open(message);
     else if (message?.is === "marks") {
       for (const rows of pages.values())
         for (const row of rows) if (row.id.join() === message.id.join()) row.marks = message.marks;
@@ -155,7 +160,11 @@ export function mount({ model, el }) {
 
   // The rows
 
-  const fitting = () => Math.max(1, Math.floor((scroller.clientHeight - header.offsetHeight) / ROW));
+  // While a theme is changed, or its cell is out of sight, the box has no height: then what fitted last still does.
+  const fitting = () => {
+    const room = scroller.clientHeight - header.offsetHeight;
+    return room > 0 ? (fits = Math.max(1, Math.floor(room / ROW))) : fits;
+  };
   const lowest = () => Math.max(0, content.total - fitting());
   const tall = () => Math.min(content.total * ROW, TALLEST);
   const slack = () => Math.max(1, scroller.scrollHeight - scroller.clientHeight);
@@ -193,7 +202,7 @@ export function mount({ model, el }) {
   }
 
   function want(page) {
-    if (page < 0 || page * PAGE >= content.total || pages.has(page) || asked.has(page)) return;
+    if (page < 0 || page * PAGE >= content.total || pages.has(page) || asked.has(page) || asked.size >= AT_ONCE) return;
     asked.add(page);
     model.send({ do: "page", page, turn: content.turn });
   }
@@ -213,7 +222,10 @@ export function mount({ model, el }) {
     while (sheet.children.length > most) sheet.lastElementChild.remove();
     while (sheet.children.length < most) make(sheet, "div", "row", { role: "row" });
     for (let i = 0; i < most; i++) paintRow(sheet.children[i], top + i);
-    for (let page = Math.floor(top / PAGE); page <= Math.floor((top + most) / PAGE); page++) want(page);
+    const [from, to] = [Math.floor(top / PAGE), Math.floor(Math.max(top, top + most - 1) / PAGE)];
+    for (let page = from; page <= to; page++) want(page);
+    if (top !== above && pages.has(from) && pages.has(to)) want(top > above ? to + 1 : from - 1); // where the reader goes
+    above = top;
     scroller.setAttribute("aria-activedescendant", `${name}-${at.row}-${at.column}`);
   }
 
@@ -298,8 +310,13 @@ export function mount({ model, el }) {
   async function copyRow() {
     const held = row(at.row);
     if (!held) return;
-    const done = await copy(shown.map((column) => value(held, column)).join("\t"));
+    const done = await copy(shown.map((column) => defused(value(held, column))).join("\t"));
     frame.note(done ? "Copied." : "The browser does not let the page copy.");
+  }
+
+  // What a spreadsheet would take for a formula has an apostrophe before it, as in the CSV of an export.
+  function defused(text) {
+    return FORMULA.test(text) ? `'${text}` : text;
   }
 
   function star() {

@@ -22,14 +22,14 @@ MOST: Final = 200
 _COLUMNS: Final = (
     "identity",
     "name",
-    "type",
-    "source",
     "events",
     "objects",
     "first",
     "last",
     "addresses",
     "credentials",
+    "type",
+    "source",
 )
 _STILL_ROWS: Final = 20
 
@@ -105,29 +105,11 @@ class Identities(View):
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     objects = len(row["resources"])
-    first, last = cell(row["first"]), cell(row["last"])
     cells = [
-        *(
-            visible(str(row["actor"]), 80),
-            cell(row["actor_name"], 60),
-            cell(row["actor_type"], 20),
-            cell(row["source"], 40),
-        ),
-        *(f"{row['events']:,}", f"{objects:,}", first, last, cell(row["src_ips"], 60), cell(row["credentials"], 60)),
+        *(visible(str(row["actor"]), 80), cell(row["actor_name"], 60)),
+        *(f"{row['events']:,}", f"{objects:,}", cell(row["first"]), cell(row["last"])),
+        *(cell(row["src_ips"], 60), cell(row["credentials"], 60)),
+        *(cell(row["actor_type"], 20), cell(row["source"], 40)),
     ]
-    return {
-        "key": row["actor"],
-        "cells": cells,
-        "sort": [
-            None,
-            None,
-            None,
-            None,
-            row["events"],
-            objects,
-            None,
-            None,
-            len(row["src_ips"]),
-            len(row["credentials"]),
-        ],
-    }
+    sort = [None, None, row["events"], objects, None, None, len(row["src_ips"]), len(row["credentials"]), None, None]
+    return {"key": row["actor"], "cells": cells, "sort": sort}

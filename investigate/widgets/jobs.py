@@ -20,6 +20,7 @@ from investigate.errors import Cancelled, InvestigateError, cause
 from investigate.evidence.redact import redact
 from investigate.sources.phrases import span
 from investigate.widgets.part import Part
+from investigate.widgets.watched import shown_by, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -212,6 +213,7 @@ class Job(Part):
         if shown is not None:
             lines = "".join(f"<div>{html.escape(line)}</div>" for line in str(self).splitlines())
             shown[0].update({"text/plain": str(self), "text/html": lines})
+            return shown_by(shown[0], page=watched()), shown[1]
         return shown
 
 

@@ -77,7 +77,7 @@ def asked(case: Case, query: str, variables: Mapping[str, Any]) -> Answer:
 
     Args:
         case: whose lake.
-        query: one SELECT over `events` and `rejects`.
+        query: one SELECT over `events`, `rejects` and `touches`.
         variables: where `$name` is found.
 
     Raises:

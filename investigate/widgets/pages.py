@@ -1,110 +1,65 @@
-"""`Pages`: any page of any order over any number of events, without sorting them all.
+"""`Pages`: any page of any order over any number of events, without sorting them all before the first is shown.
 
 An order is by one column, then by time. The first rows of an order come from a top-N over that column and the rows'
-places alone. A page further down is found by counting events by day, and by value where a column has few, and sorting
-only the groups it lies in; in an order of many values, by sorting all places, which a thread does meanwhile. The rows
-themselves are read last, by place.
+places alone. A page further down is found in the places of all rows, which a thread puts in order meanwhile; in an
+order of a whole lake by time, or by a column of few values, it is found by counting events by day, and by value, and
+sorting only the groups it lies in. The rows themselves are read last, by place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from investigate.errors import UsageError
 from investigate.journal.rows import to_us
-from investigate.widgets.picked import PLACE, TIES
-from investigate.widgets.sorting import Sorting
-from investigate.widgets.where import known_column
+from investigate.widgets.aside import Aside
+from investigate.widgets.order import FEW, Order
+from investigate.widgets.picked import BACKWARDS, LAKE, PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from investigate.widgets.picked import Pick, Seat
+    from investigate.widgets.subset import Subset
     from investigate.widgets.where import Where
 
-HEAD: Final = 1_000
+HEAD: Final = 250
 """So many first rows of an order are found by a top-N."""
 LONGEST_PAGE: Final = 500
-UNSORTED: Final = frozenset({"raw", "resources"})
-FEW: Final = frozenset({"source", "tenant", "actor_type", "action", "category", "activity", "resource_type", "outcome"})
-"""Columns of few values: counting them is faster than a top-N, which so many equal values slow down, or sorting."""
-_numbers = count(1)
-
-
-@dataclass(frozen=True)
-class Order:
-    """What rows are sorted by.
-
-    Attributes:
-        column: of the events.
-        descending: whether the greatest come first; rows without a value always come last.
-    """
-
-    column: str = "time"
-    descending: bool = True
-
-    @classmethod
-    def asked(cls, column: Any, descending: Any) -> Order:
-        """What a page asks for.
-
-        Raises:
-            UsageError: a column that is none, or cannot be sorted by.
-        """
-        name = known_column(column)
-        if name in UNSORTED:
-            raise UsageError(f"Events cannot be sorted by {name}.", "Sort by another column.")
-        return cls(name, bool(descending))
-
-    @property
-    def way(self) -> str:
-        """As SQL has it."""
-        return "DESC" if self.descending else "ASC"
-
-    @property
-    def sql(self) -> str:
-        """After `ORDER BY`; the place settles what column and time leave open, so that every page agrees."""
-        if self.column in {"time", "date"}:
-            return f"time {self.way}, {', '.join(TIES)}"
-        return f"{self.column} {self.way} NULLS LAST, time {self.way}, {', '.join(TIES)}"
+_numbers: Final = count(1)
 
 
 class Pages:
-    """The rows of a pick that meet some conditions, in an order, a page at a time.
+    """The rows of a subset, in an order, a page at a time.
 
     Args:
-        seat: used by nothing else meanwhile.
-        pick: among which events.
-        where: what else they must meet.
+        subset: which events.
         order: how they are sorted.
 
     Attributes:
-        seat: as given; places are of its version.
+        seat: the subset's; places are of its version.
         total: how many there are.
     """
 
-    def __init__(self, seat: Seat, pick: Pick, where: Where, order: Order) -> None:
-        self.seat, self._order, self._pick = seat, order, pick
-        self._where = pick.where.also(where)
-        self._head: list[dict[str, Any]] | None = None
+    def __init__(self, subset: Subset, order: Order) -> None:
+        self.seat, self.total, self._subset, self._order = subset.seat, subset.total, subset, order
+        self._days = subset.days if order.way == "ASC" else subset.days[::-1]
         self._groups: str | None = None
-        self._sorting: Sorting | None = None
-        if pick.held:
-            self.total = seat.count(pick.table, self._where)
-        else:
-            self._days = self._count_days()
-            self.total = sum(day["n"] for day in self._days)
+        self._sorting: Aside | None = None
+        self._take(subset.pick())
 
     def prepare(self) -> None:
         """Begin with what pages further down need, in a thread."""
-        many = self._order.column not in FEW and not self._by_time
-        if self._sorting is None and not self._pick.held and many and self.total > HEAD:
-            self._sorting = Sorting(self.seat, self._pick.table, self._where, self._order.column, self._order.way)
+        deep = self.total > HEAD and not (self._by_day or self._by_group)
+        if deep and self._sorting is None and (self._held or not self._subset.few):
+            query = self._order.all(self._found(), self._table, self._where)
+            self._sorting = Aside(self.seat, query, self._where.values)
+        self._subset.prepare()
 
     def stop(self) -> None:
         """Have whoever waits for a page wait no longer; from any thread."""
+        self._subset.pause()
         if self._sorting:
             self._sorting.stop()
 
@@ -129,31 +84,36 @@ class Pages:
         start, most = max(0, offset), max(0, min(limit, LONGEST_PAGE))
         if start >= self.total or not most:
             return []
-        if self._pick.held:
-            return self.seat.rows(
-                f"SELECT {_with_place(columns)} FROM {self._pick.table}"
-                f" WHERE {self._where.sql} ORDER BY {self._order.sql} LIMIT {most} OFFSET {start}",
-                self._where.values,
-            )
-        return rows_at(self.seat, self._places(start, most), columns)
+        deep = start + most > HEAD and not (self._by_day or self._by_group)
+        if deep:
+            self.prepare()
+        if not self._held and (pick := self._subset.pick(wait=deep)).held:
+            self.stop()
+            self._take(pick)
+        places = self._places(start, most)
+        return self._rows(places, columns) if self._held else rows_at(self.seat, places, columns)
 
-    # In a lake too large for a table
+    def _take(self, pick: Pick) -> None:
+        """Read from now on from a pick, which the pages before may not have been read from."""
+        self._table, self._where, self._held = pick.table, pick.where, pick.held
+        self._place = ("place",) if pick.held else PLACE
+        self._head: list[dict[str, Any]] | None = None
+        self._sorting = None
 
-    @property
-    def _by_time(self) -> bool:
-        return self._order.column in {"time", "date"}
+    def _rows(self, places: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of a table of their own."""
+        wanted = ", ".join(str(int(one["place"])) for one in places)
+        selected = _with_place(columns)
+        found = self.seat.rows(f"SELECT rowid AS place, {selected} FROM {self._table} WHERE rowid IN ({wanted})")
+        by_place = {row["place"]: row for row in found}
+        return [by_place[one["place"]] for one in places]
 
-    def _count_days(self) -> list[dict[str, Any]]:
-        return self.seat.rows(
-            f"SELECT date, count(*) AS n FROM {self._pick.table} WHERE {self._where.sql}"
-            f" GROUP BY date ORDER BY date {self._order.way}",
-            self._where.values,
-        )
+    # Where they stand
 
     def _places(self, start: int, most: int) -> list[dict[str, Any]]:
-        if self._by_time:
+        if self._by_day:
             return self._places_by_day(start, most)
-        if self._order.column in FEW:
+        if self._by_group:
             return self._places_by_group(start, most)
         if min(start + most, self.total) <= HEAD:
             if self._head is None:
@@ -161,7 +121,22 @@ class Pages:
             return self._head[start : start + most]
         self.prepare()
         assert self._sorting is not None  # noqa: S101 - there are more events than the head has
-        return self._sorting.places(start, most)
+        return self.seat.rows(
+            f"SELECT {', '.join(self._place)} FROM {self._sorting.wait()}"
+            f" WHERE rowid BETWEEN {start} AND {start + most - 1} ORDER BY rowid"
+        )
+
+    def _found(self) -> Sequence[str]:
+        """SQL of the columns of `_place`."""
+        return (f"{self._table}.rowid AS place",) if self._held else PLACE
+
+    @property
+    def _by_day(self) -> bool:
+        return not self._held and self._order.by_time
+
+    @property
+    def _by_group(self) -> bool:
+        return not self._held and self._order.column in FEW
 
     def _places_by_day(self, start: int, most: int) -> list[dict[str, Any]]:
         before, days, skipped = 0, [], 0
@@ -205,15 +180,17 @@ class Pages:
                 f"CREATE TABLE {self._groups} AS SELECT value, date, n,"
                 f" coalesce(sum(n) OVER (ORDER BY value {way} NULLS LAST, date {way}"
                 " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS before"
-                f" FROM (SELECT {self._order.column} AS value, date, count(*) AS n FROM {self._pick.table}"
+                f" FROM (SELECT {self._order.column} AS value, date, count(*) AS n FROM {self._table}"
                 f" WHERE {self._where.sql} GROUP BY ALL)",
                 self._where.values,
             )
         return self._groups
 
     def _sorted(self, where: Where, start: int, most: int) -> list[dict[str, Any]]:
+        # What is kept so far is best kept where the greatest values come early: most columns grow with time, or not.
+        table = BACKWARDS if self._table == LAKE and self._order.descending else self._table
         return self.seat.rows(
-            f"SELECT {', '.join(PLACE)} FROM {self._pick.table} WHERE {where.sql}"
+            f"SELECT {', '.join(self._found())} FROM {table} WHERE {where.sql}"
             f" ORDER BY {self._order.sql} LIMIT {most} OFFSET {start}",
             where.values,
         )
@@ -227,20 +204,19 @@ def rows_at(seat: Seat, places: Sequence[Mapping[str, Any]], columns: Sequence[s
         places: each with the columns of `PLACE`.
         columns: SQL of what to select beside `PLACE`.
     """
-    files: dict[str, list[Mapping[str, Any]]] = {}
-    for place in places:
-        files.setdefault(place["file"], []).append(place)
-    if not files:
+    if not places:
         return []
-    # A query a file: of the others nothing is opened. Numbers, of our own places.
-    queries = (
-        f"SELECT {_with_place(columns)} FROM ({seat.located(file)})"
-        f" WHERE spot IN ({', '.join(str(int(place['spot'])) for place in here)})"
-        f" AND time BETWEEN {_moment(min(place['time'] for place in here))}"
-        f" AND {_moment(max(place['time'] for place in here))}"
-        for file, here in files.items()
+    files = list(dict.fromkeys(place["file"] for place in places))
+    times = sorted({place["time"] for place in places})
+    spots = {int(place["spot"]) for place in places}
+    # One scan, of these files alone and by all threads. Each time for itself is what passes over their row groups.
+    query = (
+        f"SELECT {_with_place(columns)} FROM ({seat.located(files)})"
+        f" WHERE time IN ({', '.join(map(_moment, times))})"
+        f" AND time BETWEEN {_moment(times[0])} AND {_moment(times[-1])}"
+        f" AND spot IN ({', '.join(map(str, spots))})"  # numbers, of our own places
     )
-    found = {(row["file"], row["spot"]): row for row in seat.rows(" UNION ALL ".join(queries))}
+    found = {(row["file"], row["spot"]): row for row in seat.rows(query)}
     return [found[key] for place in places if (key := (place["file"], place["spot"])) in found]
 
 

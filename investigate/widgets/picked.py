@@ -12,6 +12,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import polars as pl
 
 from investigate.case import inspection
 from investigate.errors import LakeError, first_line
@@ -31,6 +32,8 @@ MOST: Final = 250_000
 """Events a pick may hold as a table."""
 LAKE: Final = "located"
 """The view of all events with their place in the lake's files."""
+BACKWARDS: Final = "located_backwards"
+"""The same, in files from the last day to the first."""
 PLACE: Final = ("file", "spot", "time")
 """Where in the snapshot a row stands: its file, its spot there, and its time, by which a file is mostly passed over."""
 TIES: Final = ("file", "spot")
@@ -83,9 +86,9 @@ class Seat:
         """Another seat on the same version, for what is done meanwhile."""
         return replace(self, cursor=_cursor(self.cursor, self.table, self.files))
 
-    def located(self, file: str) -> str:
-        """SQL of the events of one file of the snapshot, with what `LAKE` has of them."""
-        return _located(self.table, [file])
+    def located(self, files: Sequence[str]) -> str:
+        """SQL of the events of some files of the snapshot, with what `LAKE` has of them."""
+        return _located(self.table, files)
 
     def rows(self, query: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of a query of this package's own.
@@ -94,9 +97,11 @@ class Seat:
             LakeError: it failed, or was interrupted.
         """
         try:
-            return list(self.cursor.sql(query, params=values or None).to_arrow_table().to_pylist())
+            found = self.cursor.sql(query, params=values or None).to_arrow_table()
         except duckdb.Error as error:
             raise _failed(error) from error
+        # Arrow's own way to Python imports pandas where that is installed: half a second of the first view.
+        return pl.DataFrame(found).to_dicts()
 
     def batches(self, query: str, values: dict[str, Any], size: int) -> Iterator[pa.RecordBatch]:
         """The same as `rows`, as batches of Arrow of at most `size` rows, one after another."""
@@ -178,6 +183,7 @@ class Shelf:
         connection.execute(f"CREATE TYPE {_FILE} AS ENUM ({names})")
         if table.storage.local_folders or not files:
             connection.execute(f"CREATE VIEW {LAKE} AS {_located(table, files)}")
+            connection.execute(f"CREATE VIEW {BACKWARDS} AS {_located(table, sorted(files, reverse=True))}")
         self._connection, self._version, self._files = connection, version, files
 
 
@@ -186,7 +192,8 @@ def _cursor(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence
     cursor = connection.cursor()
     if files and not table.storage.local_folders:
         sql.expose(cursor, "events", table, files)
-        cursor.execute(f"CREATE TEMP VIEW {LAKE} AS {_located(table)}")
+        for view in (LAKE, BACKWARDS):  # such a reader has an order of its own
+            cursor.execute(f"CREATE TEMP VIEW {view} AS {_located(table)}")
     return cursor
 
 
@@ -194,12 +201,17 @@ def _located(table: Table, files: Sequence[str] | None = None) -> str:
     """SQL of the events in some files of a snapshot, None for all, each with its place."""
     if files is not None and not files:
         return f"SELECT *, ''::{_FILE} AS file, 0 AS spot FROM events"
+    told = {}
     if table.storage.local_folders:
-        whose, spot = sql.file_list(files or ()), "file_row_number"
+        # Of two such folders in a path DuckDB takes the upper one, which is none of the lake's.
+        hidden = "/date=" in table.storage.uri
+        whose, spot = sql.file_list(files or (), by_date=not hidden), "file_row_number"
+        told = {"date": "time::DATE AS date"} if hidden else {}
     else:
         some = f" WHERE filename IN ({', '.join(map(sql.literal, files))})" if files else ""
         whose, spot = f"objects_of_events{some}", _DIGEST
-    return f"SELECT {', '.join(COLUMNS)}, filename::{_FILE} AS file, {spot} AS spot FROM {whose}"
+    columns = ", ".join(told.get(name, name) for name in COLUMNS)
+    return f"SELECT {columns}, filename::{_FILE} AS file, {spot} AS spot FROM {whose}"
 
 
 def _failed(error: duckdb.Error) -> LakeError:

@@ -21,6 +21,7 @@ from investigate.report.text import visible
 from investigate.widgets.jobs import sentences
 from investigate.widgets.scope import changed
 from investigate.widgets.turns import Turns
+from investigate.widgets.watched import shown_by, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +72,7 @@ class View(anywidget.AnyWidget):
         self.answer: Answer | None = None
         self.status = ""
         self.problem: tuple[str, str] | None = None
-        self._asking = False
+        self._asking, self._watched = False, True
         self._seat: Seat | None = None
         self._late: list[DisplayHandle] = []
         self._told: list[DisplayHandle] = []
@@ -225,6 +226,7 @@ class View(anywidget.AnyWidget):
         """Show it without waiting for its answer; what a saved notebook has of it is put right when that has come."""
         from IPython.display import display  # noqa: PLC0415 - who calls this has it
 
+        self._watched = watched()
         self.settle(_PATIENCE)
         early = self._asking  # the answer may come while what is shown without it is being made
         handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
@@ -246,7 +248,7 @@ class View(anywidget.AnyWidget):
 
     def _bundle(self) -> dict[str, Any]:
         shown = self._repr_mimebundle_()
-        return shown[0] if shown else {"text/plain": self._text()}
+        return shown_by(shown[0], page=self._watched) if shown else {"text/plain": self._text()}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         shown = super()._repr_mimebundle_(**kwargs)

@@ -185,3 +185,29 @@ def _by_hand(document: Event, given_steps: list[tuple[int, str, str]], actor: st
     if document["correlation"]["type"] == "temporal":
         return any(abs(first - second) <= 10 for first, second in pairs)
     return any(0 <= second - first <= 10 for first, second in pairs)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "more"),
+    [
+        ("count() by actor >= 3", "event_count", {"condition": {"gte": 3}}),
+        ("count() > 3", "event_count", {"condition": {"gt": 3}, "group-by": []}),
+        ("count(src_ip) by actor > 1", "value_count", {"condition": {"gt": 1, "field": "src_ip"}}),
+        ("count(src_ip) by actor, action = 2", "value_count", {"condition": {"eq": 2, "field": "src_ip"}}),
+        ("sum( size ) by actor>5", "value_sum", {"condition": {"gt": 5, "field": "size"}}),
+    ],
+)
+def test_a_condition_that_counts_is_a_correlation(
+    tmp_path: Path, expression: str, kind: str, more: dict[str, Any]
+) -> None:
+    steps = ((0, "a"), (4, "a"), (9, "a"), (9, "b"), (30, "a"), (31, "a"))
+    events = [one | {"src_ip": f"10.0.0.{at % 2}", "raw": f'{{"size":{at}}}'} for at, one in enumerate(acts(*steps))]
+    events += acts((1, "a"), (2, "a"), actor="ben")
+    detection = {"s": {"action": "a"}, "condition": f"s | {expression}"}
+    counts = rule(detection | {"timeframe": "10m"}, title="c", level="high")
+    grouped = {"group-by": ["actor", "action"]} if "action" in expression else {}
+    written_out = correlation(kind, ["a"], **{**grouped, **more})
+    assert found(tmp_path, events, counts) == found(tmp_path, events, A, written_out) != []
+    assert {one.severity for one in scan(events, written(tmp_path, counts)).findings} == {"high"}
+    beside = rule(detection, timeframe="10m", title="c")  # a public rule has it there
+    assert found(tmp_path, events, beside) == found(tmp_path, events, counts)

@@ -96,7 +96,7 @@ def test_rules_for_google_workspace_meet_the_reports_api(real: Case, tmp_path: P
     assert finding.events == real.sql(f"SELECT count(*) n FROM events WHERE {counted}")["n"][0]
 
 
-def test_of_an_activity_of_google_workspace_each_event_has_its_own_parameters(tmp_path: Path) -> None:
+def test_of_an_activity_of_google_workspace_each_event_is_asked_for_itself(tmp_path: Path) -> None:
     parameters = [[{"name": "visibility", "value": "private"}], [{"name": "visibility", "value": "people_with_link"}]]
     names = ("edit", "change_acl_editors")
     inner = [{"name": name, "parameters": given} for name, given in zip(names, parameters, strict=True)]
@@ -112,6 +112,15 @@ def test_of_an_activity_of_google_workspace_each_event_has_its_own_parameters(tm
     )
     (finding,) = scan(events, written(tmp_path, document)).findings
     assert finding.actions == ("change_acl_editors",)
+    said: list[dict[str, Any]] = [
+        {"s": ["people_with_link"], "condition": "s"},
+        {"s": {"events.parameters.value": "people_with_link"}, "condition": "s"},
+        {"s": {"events|contains": "people_with_link"}, "condition": "s"},
+    ]
+    log = {"product": "google_workspace"}
+    rules = written(tmp_path, *(rule(one, title=f"t{at}", logsource=log) for at, one in enumerate(said)))
+    found = {(one.title, one.actions) for one in scan(events, rules).findings}
+    assert found == {(f"t{at}", ("change_acl_editors",)) for at in range(3)}
     assert scan([one | {"event_uid": "own"} for one in events[:1]], written(tmp_path, document)).findings != []
 
 
@@ -130,6 +139,8 @@ def test_rules_for_okta_and_github_meet_their_logs(tmp_path: Path) -> None:
         {"s": {"securityContext.isProxy": "true"}, "condition": "s"},
         {"s": {"securitycontext.isproxy": "true", "target.displayname": "ann"}, "condition": "s"},
         {"s": {"debugcontext.debugdata.logonlysecuritydata|contains": "positive"}, "condition": "s"},
+        {"s": {"okta.event_type": "policy.*", "target.user.display.name|contains": "ann"}, "condition": "s"},
+        {"s": {"alternateId": "hunter2"}, "condition": "s"},
     ]
     log = {"product": "okta", "service": "okta"}
     documents = [rule(one, title=f"t{at}", logsource=log) for at, one in enumerate(detections)]
@@ -138,7 +149,7 @@ def test_rules_for_okta_and_github_meet_their_logs(tmp_path: Path) -> None:
     )
     rules = written(tmp_path, *documents, git | {"title": "git"})
     events = [event(raw=okta, source="okta"), event(source="github", action="repo.destroy")]
-    assert sorted(one.title for one in scan(events, rules).findings) == ["git", "t0", "t1", "t2", "t3", "t4"]
+    assert sorted(one.title for one in scan(events, rules).findings) == ["git", *(f"t{at}" for at in range(7))]
 
 
 def test_an_actor_of_a_log_without_a_profile_here_is_known_by_both_its_id_and_its_name(tmp_path: Path) -> None:

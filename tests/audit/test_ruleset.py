@@ -15,6 +15,7 @@ from .made import event, rule, scan, written
 if TYPE_CHECKING:
     from pathlib import Path
 
+KNOWN = ("cloudtrail", "devrev", "github", "github_audit", "google_workspace", "okta")
 GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-8111-111111111111")
 
 
@@ -27,7 +28,10 @@ GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-811
         (rule({"s": [{"a|base64offset|contains": "a"}], "condition": "s"}), "ASCII"),
         (rule({"s": {"a|nonsense": "x"}, "condition": "s"}), "nonsense"),
         (rule({"s": {"a": "x"}, "condition": "1 of filter_*"}), "not there"),
-        (rule({"s": {"a": "x"}, "condition": "s | count() > 5"}), "pipe"),
+        (rule({"s": {"a": "x"}, "condition": "s | count() > 5"}), "timeframe"),
+        (rule({"s": {"a": "x"}, "condition": "s | near t", "timeframe": "5m"}), "near t"),
+        (rule({"s": {"a": "x"}, "condition": "s | sum() > 5", "timeframe": "5m"}), "no field"),
+        (rule({"s": {"a": "x"}, "condition": "s", "aggregation": {"op": ">=", "value": 10}}), "aggregation"),
         (rule({"s": {"a": "x"}, "condition": "t"}), "'t'"),
         (rule({"s": {"a..b": "x"}, "condition": "s"}), "empty"),
         (rule({"s": {"a": "\ud800"}, "condition": "s"}), ""),
@@ -90,6 +94,18 @@ def test_of_two_rules_with_one_id_the_later_counts(tmp_path: Path) -> None:
     assert [one.title for one in replaced if one.id == known] == ["mine"]
 
 
+def test_a_rule_whose_id_another_one_has_is_listed(tmp_path: Path) -> None:
+    other = GOOD | {"detection": {"s": {"action": "b"}, "condition": "s"}}
+    counts = rule(
+        {"s": {"action": "c"}, "timeframe": "5m", "condition": "s | count() > 5"}, title="first", id=GOOD["id"]
+    )
+    written(tmp_path, counts, other | {"title": "second"}, other | {"title": "the same again"})
+    loaded = load([tmp_path], shipped=False)
+    assert [one.title for one in loaded.rules] == ["the same again"]
+    (left,) = loaded.untranslated
+    assert (left.title, left.reason) == ("first", "another rule has its id, and comes later: rule.yml")
+
+
 def test_a_placeholder_takes_its_values_from_outside(tmp_path: Path) -> None:
     document = rule({"s": {"actor|expand": "%admins%"}, "condition": "s"})
     written(tmp_path, document)
@@ -127,10 +143,10 @@ def test_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
         ("aws", None, ["cloudtrail"]),
         ("gcp", "google_workspace.admin", ["google_workspace"]),
         ("okta", "okta", ["okta"]),
-        ("github", "audit", ["github"]),
+        ("github", "audit", ["github", "github_audit"]),
         ("windows", "security", []),
         (None, None, None),
     ],
 )
 def test_a_logsource_names_a_source(product: str | None, service: str | None, wanted: list[str] | None) -> None:
-    assert sources_of(product, service, ["cloudtrail", "devrev", "github", "google_workspace", "okta"]) == wanted
+    assert sources_of(product, service, KNOWN) == wanted

@@ -115,22 +115,35 @@ def views(case: Case) -> None:
 
 
 def grid(case: Case) -> None:
-    """A page from the beginning, the middle and the end of each order, and the order itself."""
+    """A page from the beginning, the middle and the end of each order, and the order itself; then after a filter."""
     desk = investigate.open(case.path).widgets
     desk.scope.change(objects=[])
     events = desk.events()
     events.settle()
     print("\nthe grid, every event, its first page and then others")
     for column in ("time", "actor", "resource", "action", "event_uid", "request_uid"):
-        with measured(f"order by {column}, first page"):
-            events._from_page(events, {"do": "order", "column": column, "descending": False}, [])
-            events.settle()
-        with measured("  sorted to its end, in a thread"):
-            read(events, events.total // PAGE - 1)
-        for share in (0.0001, 0.5, 0.5001, 0.9999):
-            page = int(events.total * share) // PAGE
-            with measured(f"  page {page:,}"):
-                read(events, page)
+        order(events, column)
+    with measured("filter: outcome is failure, first page"):
+        filters = [{"column": "outcome", "operator": "is", "value": "failure"}]
+        events._from_page(events, {"do": "filter", "filters": filters}, [])
+        events.settle()
+    with measured(f"  the {events.total:,} made a table, in a thread"):
+        events._subset.pick(wait=True)
+    for column in ("time", "resource", "request_uid"):
+        order(events, column)
+
+
+def order(events: Events, column: str) -> None:
+    """Another order, the end of it, and pages of it."""
+    with measured(f"order by {column}, first page"):
+        events._from_page(events, {"do": "order", "column": column, "descending": False}, [])
+        events.settle()
+    with measured("  sorted to its end, in a thread"):
+        read(events, events.total // PAGE - 1)
+    for share in (0.0001, 0.5, 0.5001, 0.9999):
+        page = int(events.total * share) // PAGE
+        with measured(f"  page {page:,}"):
+            read(events, page)
 
 
 def read(events: Events, page: int) -> None:

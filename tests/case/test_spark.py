@@ -89,6 +89,12 @@ def test_every_question_is_answered_as_by_duckdb(filled: Case, name: str) -> Non
     assert (found.engine, found.sql, found.lake_version) == ("spark", None, duckdb.lake_version)
 
 
+def test_what_the_roll_up_tells_is_read_from_it(filled: Case, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    wanted = filled.who_touched("ticket/*", **DAY).frame
+    monkeypatch.setattr(engines._Spark, "events", property(lambda _self: pytest.fail("the events were read")))
+    assert filled.who_touched("ticket/*", engine="spark", **DAY).frame.equals(wanted)
+
+
 def test_a_cluster_answers_through_spark_connect(filled: Case, server: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     found = filled.who_touched("ticket/*", engine=f"spark={server}/;user_id=inv", **DAY)
     assert found.frame.equals(filled.who_touched("ticket/*", **DAY).frame)

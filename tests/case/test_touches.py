@@ -65,7 +65,8 @@ whole_days = st.tuples(st.integers(0, 2), st.integers(1, 2)).map(
     lambda days: Window(START + timedelta(days=days[0]), START + timedelta(days=sum(days)))
 )
 questions = st.one_of(
-    st.tuples(st.just("who_touched"), st.lists(few(["ticket/47", "account/1", "none"]), min_size=1, max_size=2)),
+    st.tuples(st.just("who_touched"), st.lists(few(["ticket/47", "account/*", "none"]), min_size=1, max_size=2)),
+    st.tuples(st.just("blast_radius"), few(["ann", "tok1", "192.0.2.1"])),
     st.tuples(st.just("activity"), st.lists(few(["ann", "bob", "ann@acme.example"]), min_size=1, max_size=2)),
     st.tuples(st.just("pivot"), few(["192.0.2.1", "192.0.2.0/24", "10.0.0.0/8"])),
 )
@@ -105,6 +106,8 @@ def test_a_look_up_reads_touches_and_not_the_events(case: Case, monkeypatch: pyt
     monkeypatch.setattr(Lake, "expose", lambda *_given, **_how: pytest.fail("the events were read"))
     assert case.who_touched("r", **ENDS).frame["events"].to_list() == [4]
     assert case.activity("ann", **ENDS).frame["events"].to_list() == [4]
+    assert case.who_touched("r*", **ENDS).frame["events"].to_list() == [4]
+    assert case.compare(tuple(ENDS.values()), ("2026-01-01", "2026-01-02")).frame["change"].to_list() == ["new"]
 
 
 HEAVY = ("duckdb", "pyarrow", "filelock", "pydantic_settings", "asyncio", "tomlkit", "rich", "httpx")
@@ -120,10 +123,54 @@ print(answer.frame["events"].sum(), sorted(set({HEAVY!r}) & set(sys.modules)))""
     assert done.stdout == "4 []\n"
 
 
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=st.lists(rows, max_size=30),
+    asked=st.tuples(st.one_of(ends, whole_days), st.one_of(ends, whole_days)),
+    who=few([(), ("ann",), ("bob", "ann@acme.example")]),
+    what=few([(), ("ticket/47",), ("ticket/*", "account/1")]),
+)
+def test_two_windows_compare_by_the_roll_up_as_by_the_events(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    events: list[Event],
+    asked: tuple[Window, Window],
+    who: tuple[str, ...],
+    what: tuple[str, ...],
+) -> None:
+    case = investigate.open(tmp_path_factory.mktemp("compare") / "case")
+    keep(case, "a1", [event(number, **row) for number, row in enumerate(events)])
+    window, baseline = ((one.start, one.end) for one in asked)
+    for engine in ("duckdb", "polars"):
+        ask = functools.partial(case.compare, window, baseline, actors=who, resources=what, engine=engine)
+        summed, plain = both(ask, monkeypatch)
+        assert_frame_equal(summed.frame, plain.frame)
+
+
 def test_a_window_that_cuts_a_day_is_exact(case: Case) -> None:
     for first in range(4):
         answer = case.who_touched("r", start=START + timedelta(hours=first), end=START + timedelta(hours=3))
         assert answer.frame["events"].sum() == 3 - first
+
+
+def test_who_is_known_by_an_address_alone_is_looked_up(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    mails = {"bob": ["bob@acme.example", "Bob@Acme.example"], "cyd": ["cyd@acme.example", None]}
+    rows = [(actor, mail) for actor, some in mails.items() for mail in some]
+    keep(case, "a2", [event(10 + at, actor=who, actor_email=mail) for at, (who, mail) in enumerate(rows)])
+    found = {who: case.activity(f"{who}@acme.example", **ENDS).frame["events"].sum() for who in mails}
+    assert found == {"bob": 2, "cyd": 1}
+    monkeypatch.setattr(Lake, "expose", lambda *_given, **_how: pytest.fail("the events were read"))
+    assert case.activity("bob@acme.example", **ENDS).frame["events"].sum() == 2
+
+
+def test_the_sql_of_an_answer_runs_with_the_roll_up_and_without(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = case.who_touched("r*", **ENDS)
+    assert asked.sql is not None
+    assert "touches" in asked.sql
+    summed, plain = both(lambda: case.sql(asked.sql), monkeypatch)
+    assert summed["events"].to_list() == plain["events"].to_list() == [4]
+    summed, plain = both(lambda: case.sql("SELECT first, span FROM touches_by_actor ORDER BY ALL"), monkeypatch)
+    assert_frame_equal(summed, plain)
 
 
 def test_an_older_version_is_answered_from_its_events(case: Case) -> None:

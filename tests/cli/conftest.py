@@ -64,7 +64,7 @@ def run(*arguments: str, stdin: str = "") -> Ran:
     return Ran(code, *texts)
 
 
-PROGRAM = "import sys; from investigate.cli import main; sys.exit(main())"
+PROGRAM = (sys.executable, "-m", "investigate")
 
 
 def own_path() -> dict[str, str]:
@@ -74,8 +74,17 @@ def own_path() -> dict[str, str]:
 
 def python(code: str, *arguments: str, cwd: Path, stdin: str = "", **environment: str) -> Ran:
     """Some code in a process of its own."""
+    return _ran([sys.executable, "-c", code, *arguments], cwd, stdin, environment)
+
+
+def process(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> Ran:
+    """A command in a process of its own, as the installed program would run."""
+    return _ran([*PROGRAM, *arguments], cwd, stdin, environment)
+
+
+def _ran(command: list[str], cwd: Path, stdin: str, environment: dict[str, str]) -> Ran:
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        command,
         cwd=cwd,
         input=stdin,
         capture_output=True,
@@ -87,16 +96,11 @@ def python(code: str, *arguments: str, cwd: Path, stdin: str = "", **environment
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def process(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> Ran:
-    """A command in a process of its own, as the installed program would run."""
-    return python(PROGRAM, *arguments, cwd=cwd, stdin=stdin, **environment)
-
-
 @contextmanager
 def started(*arguments: str, cwd: Path, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
     """A command that runs meanwhile, and is gone afterwards."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [*PROGRAM, *arguments],
         cwd=cwd,
         stdin=stdin,
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from investigate.errors import LakeError
 from investigate.events import event_schema
+from investigate.lake import duplicates
 from investigate.lake.lake import Lake
 
 from .made import NOON, commit, events, rejects, uids
@@ -37,7 +38,11 @@ def test_an_acquisition_commits_once_however_often_it_is_replayed(lake: Lake) ->
     assert uids(lake) == ["x", "y"]
 
 
-def test_duplicates_are_dropped_within_and_against_the_partition(lake: Lake) -> None:
+@pytest.mark.parametrize("each", [1, 2**40], ids=["at once", "in turns"])
+def test_duplicates_are_dropped_within_and_against_the_partition(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, each: int
+) -> None:
+    monkeypatch.setattr(duplicates, "_A_ROW", each)  # bytes, against the memory there is
     commit(lake, "a1", events("x", "y"))
     second = commit(lake, "a2", events("y", "z", "z"), events("x", tenant="other"))
     assert (second.stored, second.duplicate) == (2, 2)

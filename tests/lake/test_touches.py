@@ -118,14 +118,16 @@ rows = st.builds(
 @given(
     st.lists(st.lists(rows, max_size=12, unique_by=lambda one: one["event_uid"]), min_size=1, max_size=3),
     st.sampled_from([0, rollup._WORTH]),
+    st.sampled_from([1, 5, rollup._AT_ONCE]),
 )
 def test_it_equals_the_events_it_sums_however_they_came(
-    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]], worth: int
+    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]], worth: int, at_once: int
 ) -> None:
     lake = Lake(tmp_path_factory.mktemp("lakes") / "lake")
     stored: dict[tuple[Any, ...], Event] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rollup, "_WORTH", worth)
+        patch.setattr(rollup, "_AT_ONCE", at_once)
         for number, events in enumerate(acquisitions):
             commit(lake, f"a{number}", table(events))
             for one in events:
@@ -183,19 +185,22 @@ def test_a_rebuild_gives_the_same(lake: Lake) -> None:
     assert [kept(lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
 
 
-def test_where_half_the_memory_is_too_little_all_of_it_is_used(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [duckdb.OutOfMemoryException("x"), OSError("Out of Memory Error: by way of Arrow")])
+def test_where_half_the_memory_is_too_little_all_of_it_is_used(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     given, real = [], rollup.Scratch
 
     class Short(real):
         def engine(self, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
             given.append(self._memory)
             if len(given) == 1:
-                raise duckdb.OutOfMemoryException("failed to allocate data")
+                raise error
             return super().engine(database)
 
     monkeypatch.setattr(rollup, "Scratch", Short)
-    assert commit(lake, "a1", table([event(1), event(2, ["s"])])).note == ""
-    assert kept(lake, BY_ACTOR.name) == of([event(1), event(2, ["s"])])
+    assert commit(folder_lake, "a1", table([event(1), event(2, ["s"])])).note == ""
+    assert kept(folder_lake, BY_ACTOR.name) == of([event(1), event(2, ["s"])])
     assert given[1] == pytest.approx(2 * given[0], abs=1)
 
 

@@ -153,6 +153,19 @@ FORGERIES: dict[str, tuple[Callable[[Members], Members], set[str]]] = {
         ),
         {"record_missing"},
     ),
+    "another actor": (
+        lambda m: events(
+            m,
+            lambda e: e.with_columns(
+                actor_name=pl.when(pl.col("event_uid") == "ev3").then(pl.lit("X")).otherwise("actor_name")
+            ),
+        ),
+        {"column_changed"},
+    ),
+    "another time": (
+        lambda m: events(m, lambda e: e.with_columns(pl.col("time").dt.offset_by("1us"))),
+        {"column_changed"},
+    ),
     "an event more": (
         lambda m: events(m, lambda e: pl.concat([e, e.head(1).with_columns(event_uid=pl.lit("x"), raw=pl.lit("{}"))])),
         {"count", "record_changed"},
@@ -178,6 +191,15 @@ def test_a_forgery_with_sums_that_hold_is_found(members: Members, out: Path, wha
     checked = verify_bundle(made_again(forge(members), out / "forged.zip"))
     assert not checked.ok
     assert {fault.kind for fault in checked.faults} == kinds
+
+
+def test_a_column_that_another_profile_may_have_given_is_named_and_no_error(members: Members, out: Path) -> None:
+    manifest = json.loads(members[MANIFEST])
+    manifest["profiles"]["house"]["actor_name"] = ["user"]
+    checked = verify_bundle(made_again({**members, MANIFEST: json.dumps(manifest).encode()}, out / "b.zip"))
+    named = [fault for fault in checked.faults if fault.kind == "column_changed"]
+    assert checked.ok
+    assert "has another actor_name than its record gives. It may have been" in named[0].message
 
 
 @pytest.mark.parametrize("name", ["README.txt", "report.html", EVENTS, LEDGER, MANIFEST])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,16 @@ def test_an_audit_says_what_it_ran(case: Case) -> None:
         made = draft.document()
     assert [claim.severity for claim in made.claims[: len(audit.findings)]] == [one.severity for one in audit.findings]
     assert any(line.startswith(f"Audit: {len(audit.rules)} rules over ") for line in made.method)
+
+
+def test_an_audit_that_found_nothing_is_not_taken_for_a_list_of_events(case: Case) -> None:
+    with Draft(case, {**WINDOW, "audit": replace(case.audit(**WINDOW), findings=[])}) as draft:
+        made = draft.document()
+    assert [(claim.text, claim.events, claim.complete) for claim in made.claims] == [
+        ("The audit's rules found nothing.", 0, False)
+    ]
+    assert (made.title, made.total) == ("What an audit found", 0)
+    assert ("Audit", "0 findings") in made.scope
 
 
 def test_answers_stand_under_their_claims(case: Case) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from investigate.events import Window
 from investigate.trace import Directory, Scope
-from investigate.trace.compare import changes, compared
+from investigate.trace.compare import changes, done
+from investigate.trace.rows import of_events
 
 from .lakes import (
     START,
@@ -32,12 +33,21 @@ if TYPE_CHECKING:
     from .lakes import Event
 
 DAY = timedelta(days=1)
+NOBODY = Directory()
 
 
-def ask(engine: str, events: list[Event], window: Window, baseline: Window, factor: float = 2.0) -> pl.DataFrame:
+def ask(
+    engine: str,
+    events: list[Event],
+    window: Window,
+    baseline: Window,
+    factor: float = 2.0,
+    directory: Directory = NOBODY,
+) -> pl.DataFrame:
     with reading(engine, events) as (frame, collect):
-        (found,) = collect(compared(frame, Scope(window), window, baseline))
-        return changes(found, Directory(), window, baseline, factor)
+        spans = (of_events(frame, Scope(one), sharing=False) for one in (window, baseline))
+        found, held = collect(*map(done, spans))
+    return changes(found, held, directory, window, baseline, factor)
 
 
 @on_every_engine(lake=lakes, window=windows, baseline=windows, factor=few([1.5, 2.0, 3.0]), directory=directories)
@@ -55,9 +65,7 @@ def test_changes_on_every_engine(
         if change:
             times = extent(members) | {"events": now, "baseline_events": then}
             expected.append(face | {"change": change, "resource": resource, "action": action} | times)
-    with reading(engine, lake) as (frame, collect):
-        (found,) = collect(compared(frame, Scope(window), window, baseline))
-    rated = changes(found, directory, window, baseline, factor)
+    rated = ask(engine, lake, window, baseline, factor, directory)
     assert same(rated.drop("per_day", "baseline_per_day"), expected)
 
 

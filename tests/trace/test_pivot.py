@@ -43,15 +43,17 @@ def ask(
 ) -> pl.DataFrame:
     asked = scope or Scope()
     with reading(engine, events) as (frame, collect):
-        network = trace.network(value)
-        if not network:
-            return trace.pivot_rows(*collect(trace.pivot(frame, asked, value)), directory or Directory())
-        (met,) = collect(trace.addresses(frame, asked))
-        near = tuple(trace.Addresses(met["src_ip"]).inside(network))
-        scopes = {"src_ip": replace(asked, src_ips=near)} if near else {}
-        scopes |= {"actor": replace(asked, actors=(value,)), "resource": replace(asked, resources=(value,))}
-        found = collect(*(trace.met(of_events(frame, scope), field) for field, scope in scopes.items()))
-        return trace.pivot_rows(pl.concat(map(tidy, found), how="vertical_relaxed"), directory or Directory())
+        network, scopes = trace.network(value), {}
+        parts = [] if network else [trace.pivot(frame, asked, value)]
+        if network:
+            (met,) = collect(trace.addresses(frame, asked))
+            near = tuple(trace.Addresses(met["src_ip"]).inside(network))
+            scopes = {"src_ip": replace(asked, src_ips=near)} if near else {}
+            scopes["actor"] = replace(asked, actors=(value,))
+        scopes["resource"] = replace(asked, resources=(value,))
+        parts += [trace.met(of_events(frame, scope), field) for field, scope in scopes.items()]
+        found = map(tidy, collect(*parts))
+        return trace.pivot_rows(pl.concat(found, how="vertical_relaxed"), directory or Directory())
 
 
 def search(engine: str, events: list[Event], text: str, most: int = 100) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from investigate.trace import Directory, Scope, radius
 from investigate.trace.graph import KINDS, MACHINES, Graph, Node, Reach, nodes_of, reach_objects
+from investigate.trace.rows import of_actions, of_events
 
 from .lakes import ENGINES, Event, directories, event, extent, few, lakes, on_every_engine, reading
 
@@ -20,11 +21,11 @@ def ask(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Edges and nodes, as `Case.blast_radius` puts them together."""
     with reading(engine, events) as (frame, collect):
-        (links,) = collect(radius.links(frame, Scope()))
+        (links,) = collect(radius.links(of_actions(frame, Scope())))
         graph = Graph(links.iter_rows(named=True), directory)
         reach = graph.spread(graph.find(seed, directory), depth, hub, follow_hubs=follow)
         parts = radius.around(Scope(), reach)
-        lazy = [radius.objects(frame, part) for part in parts]
+        lazy = [radius.objects(of_events(frame, part, sharing=False)) for part in parts]
         proofs = [radius.link_proofs(frame, part, MOST) for part in parts]
         proofs += [radius.object_proofs(frame, part, MOST) for part in parts]
         touched, proven = collect(*lazy), collect(*proofs)

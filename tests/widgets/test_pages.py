@@ -9,8 +9,10 @@ import pytest
 
 from investigate.errors import LakeError, UsageError
 from investigate.widgets import pages, picked
-from investigate.widgets.pages import Order, Pages
+from investigate.widgets.order import Order
+from investigate.widgets.pages import Pages
 from investigate.widgets.picked import LAKE, Shelf
+from investigate.widgets.subset import Subset
 from investigate.widgets.where import Where, filtered
 
 from .traced import case_of, record, small_case
@@ -54,7 +56,7 @@ def test_the_pages_together_are_the_whole_in_order(
     order = Order(column, descending)
     seat = shelf.seat()
     pick = seat.pick(Where())
-    found = Pages(seat, pick, Where(prefix="f"), order)
+    found = Pages(Subset(seat, pick, Where(prefix="f")), order)
     wanted = [f"{column} AS value", "epoch_us(time) AS us", "event_uid AS uid"]
     got = [row for start in range(0, 140, 33) for row in found.page(start, 33, wanted)]
     assert pick.held == held
@@ -68,7 +70,7 @@ def test_a_page_in_the_middle_needs_none_before_it(case: Case, shelf: Shelf, mon
     where = Where(prefix="f")
     filtered(where, [{"column": "action", "operator": "is", "value": "GetObject"}])
     seat = shelf.seat()
-    found = Pages(seat, seat.pick(Where()), where, Order("actor", descending=False))
+    found = Pages(Subset(seat, seat.pick(Where()), where), Order("actor", descending=False))
     expected = whole(case, Order("actor", descending=False), "action = 'GetObject'")
     page = found.page(17, 5, ["actor", "epoch_us(time) AS us"])
     assert found.total == len(expected)
@@ -77,13 +79,38 @@ def test_a_page_in_the_middle_needs_none_before_it(case: Case, shelf: Shelf, mon
     found.close()
 
 
+def test_few_of_many_become_a_table_in_which_every_page_is_the_same(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picked, "MOST", 0)
+    monkeypatch.setattr(pages, "HEAD", 200)
+    where, order = Where(prefix="f"), Order("actor", descending=False)
+    filtered(where, [{"column": "action", "operator": "is", "value": "GetObject"}])
+    seat = shelf.seat()
+    pick = seat.pick(Where())
+    subset = Subset(seat, pick, where)
+    monkeypatch.setattr(picked, "MOST", 1_000)
+    found = Pages(subset, order)
+    wanted = found.page(0, 500, ["event_uid"])
+    assert len(wanted) == subset.total > 5
+    found.prepare()
+    monkeypatch.setattr(pages, "HEAD", 5)
+    for these in (found, Pages(subset, order)):  # goes over to the table, and begins with it
+        assert [{name: row[name] for name in wanted[0]} for row in these.page(0, 500, ["event_uid"])] == wanted
+        assert subset.pick().held
+        these.close()
+    assert subset.answers(seat, pick, where)
+    subset.close()
+    assert not subset.pick().held
+
+
 def test_who_waits_for_a_page_of_what_was_asked_before_waits_no_longer(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(picked, "MOST", 0)
     monkeypatch.setattr(pages, "HEAD", 1)
     seat = shelf.seat()
-    found = Pages(seat, seat.pick(Where()), Where(prefix="f"), Order("actor"))
+    found = Pages(Subset(seat, seat.pick(Where()), Where(prefix="f")), Order("actor"))
     found.prepare()
     found.stop()
     with pytest.raises(LakeError, match="stopped"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,7 @@ def browser() -> Iterator[BrowserContext]:
     """A browser that has its scripts of JupyterLab after the first page, as a person's has."""
     with chromium() as started:
         context = started.new_context(viewport={"width": 1440, "height": 1000})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
         yield context
         context.close()
 
@@ -148,7 +150,7 @@ def test_a_cell_of_the_matrix_and_a_heading_and_a_filter(book: Notebook) -> None
     grid(book).get_by_label("Filter activity").or_(grid(book).get_by_label("Filter action")).first.fill("update")
     narrowed = total(book)
     assert 0 < narrowed < before
-    names = [row.locator(".cell").nth(3).text_content() or "" for row in rows(book).all()]
+    names = [row.locator(".cell").nth(2).text_content() or "" for row in rows(book).all()]
     assert names == sorted(names)
     grid(book).get_by_label("Filter time").fill("yesterday")
     settled(book)
@@ -248,6 +250,7 @@ def test_axe_finds_nothing_serious_in_either_theme(book: Notebook) -> None:
         book.theme(theme)
         book.page.wait_for_timeout(500)
         assert book.serious(VIEWS) == []
+    assert rows(book).count() > 5  # a theme that is changed takes the page's styles away for a moment
     book.shots("trace", VIEWS)
 
 
@@ -272,6 +275,19 @@ def test_what_a_log_says_is_shown_and_does_nothing(lab: Lab, browser: BrowserCon
     assert notebook.page.locator(f"{VIEWS} img, #vg-tooltip-element img").count() == 0
     assert notebook.page.evaluate("() => window.hacked === undefined")
     assert notebook.strangers(lab) == []
+
+    formula = rows(notebook).filter(has=notebook.page.get_by_text("=1+1", exact=True)).first
+    formula.locator(".cell").nth(1).click()
+    cells = formula.locator(".cell").all_text_contents()[1:]
+    assert "=1+1" in cells
+    by_button = grid(notebook).get_by_role("button", name="Copy row").click
+    by_key = partial(grid(notebook).get_by_role("grid").press, "Control+c")
+    for copy in (by_button, by_key):
+        notebook.page.evaluate("() => navigator.clipboard.writeText('')")
+        copy()
+        notebook.page.wait_for_function("async () => await navigator.clipboard.readText()")
+        copied = notebook.page.evaluate("() => navigator.clipboard.readText()")
+        assert copied.split("\t") == ["'" + cell if cell.startswith("=") else cell for cell in cells]
     notebook.page.close()
 
 

@@ -144,7 +144,7 @@ def test_the_ranking_is_that_of_who_touched(case: Case) -> None:
     expected = case.who_touched(*OBJECTS[:2]).frame
     rows = made.content()["rows"]
     assert [row["key"] for row in rows] == expected["actor"].to_list()
-    assert [row["cells"][4] for row in rows] == [str(number) for number in expected["events"]]
+    assert [row["cells"][2] for row in rows] == [str(number) for number in expected["events"]]
 
 
 def test_sources_narrow_every_view(case: Case) -> None:
@@ -388,3 +388,13 @@ def test_a_frame_leads_back_to_its_events_and_to_the_widgets(case: Case) -> None
     assert found["event_uid"].to_list() == ["e0002", "e0001"]
     assert frames.Frames(frame).objects() == OBJECTS[1:3]
     assert frame.investigate.look(case).now.objects == tuple(OBJECTS[1:3])  # type: ignore[attr-defined]
+
+
+def test_a_table_for_people_shows_what_a_log_says_as_text(case: Case) -> None:
+    frame = pl.DataFrame({"actor": ["<img src=x onerror=alert(1)>\u202e", "b", "c"]})
+    shown = case.widgets.table(frame, most=2)._repr_mimebundle_()
+    assert "&lt;img src=x" in shown["text/html"]
+    assert "<img" not in shown["text/html"]
+    assert [kind for kind, text in shown.items() if "\u202e" in text] == []
+    assert "the first 2 of 3 rows" in shown["text/plain"]
+    assert "nothing" in repr(case.widgets.table(frame.clear()))
