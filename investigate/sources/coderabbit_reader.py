@@ -6,11 +6,14 @@ import base64
 import json
 import tempfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from investigate.errors import TransferError
 from investigate.sources.coderabbit_page import PAGE_SIZE, Page, read_page
 from investigate.sources.coderabbit_steps import Ask, Fetch, Keep, Outcome
+from investigate.sources.http import NETWORK
 from investigate.sources.pool import Workers
 from investigate.sources.received import kept_headers
 
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
     from investigate.sources.received import Progress
 
 PATH: Final = "/v1/audit-logs"
-_LOOKS: Final = 3
-"""A page that is not UTF-8, as all JSON is, was altered on the way, or the vendor says it so often."""
+_LOOKS: Final = 8
+"""A page that is not UTF-8, as all JSON is, was altered on its way, unless it comes so a second time."""
 _PIECE: Final = 2**20
 _SPOOL: Final = 8 * 2**20
 """Bytes of pages held in memory until it is known whether they are kept; more go to a nameless temporary file."""
@@ -97,11 +100,19 @@ class Reader:
         return tuple(pages)
 
     def _request(self, ask: Ask) -> Answer:
-        for _ in range(_LOOKS - 1):
+        before: Page | None = None
+        for _ in range(_LOOKS):
             answer = self.client.request("GET", PATH, params=self._params(ask))
             if _is_utf8(answer.body):
                 return answer
-        return self.client.request("GET", PATH, params=self._params(ask))
+            with suppress(TransferError):  # of what was altered, no page may be left
+                if before == (page := read_page(answer.data)):
+                    return answer
+                before = page
+        raise TransferError(
+            f"CodeRabbit's page {ask.page} came {_LOOKS} times, altered on its way each time.",
+            NETWORK,
+        )
 
     def _params(self, ask: Ask) -> dict[str, str | int]:
         times = {"date_from": _micros(ask.span.window.start), "date_to": _micros(ask.span.until)}

@@ -43,7 +43,7 @@ _LASTING: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.To
 _REDIRECTION: Final = 300
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
-_NETWORK: Final = "Check the network and the proxy settings: investigate doctor"
+NETWORK: Final = "Check the network and the proxy settings: investigate doctor"
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ class Client:
                 return outcome
             outcome.close()
             asked = self._redirected(asked, _asked(outcome.next_request))
-        raise TransferError(f"{self.host} redirects without end.", _NETWORK)
+        raise TransferError(f"{self.host} redirects without end.", NETWORK)
 
     def _send(self, asked: _Asked) -> httpx.Response | SourceError | Again:
         """The answer's head, or what went wrong: returned, so that no frame of httpx hangs on to the error."""
@@ -299,7 +299,7 @@ class Client:
             cause, sent = self._cause(error), not isinstance(error, _UNSENT)
             lasting, untrusted = isinstance(error, _LASTING), is_untrusted(error)
         words = f"No answer from {self.host}: {cause}." if sent else f"No connection to {self.host}: {cause}."
-        hint = "Point SSL_CERT_FILE to the certificates your network uses." if untrusted else _NETWORK
+        hint = "Point SSL_CERT_FILE to the certificates your network uses." if untrusted else NETWORK
         failure = VendorUnavailable(words, hint, request=asked.shown)
         return failure if lasting or untrusted else Again(failure, sent=sent)
 
@@ -317,7 +317,7 @@ class Client:
             )
         if target.request.method != asked.request.method:
             change = f"a {asked.request.method} to a {target.request.method}"
-            raise TransferError(f"{self.host} redirects {change}.", _NETWORK)
+            raise TransferError(f"{self.host} redirects {change}.", NETWORK)
         return target
 
     def _exchange(self, asked: _Asked, *, whole: bool) -> Answer:
@@ -365,9 +365,9 @@ class Client:
         for chunk in self.chunks(response, raw=False):
             body += chunk
             if len(body) > MAX_ANSWER:
-                raise TransferError(f"The answer of {self.host} is longer than {MAX_ANSWER} bytes.", _NETWORK)
+                raise TransferError(f"The answer of {self.host} is longer than {MAX_ANSWER} bytes.", NETWORK)
             if self._clock() > limit:
-                raise Again(TransferError(f"The answer of {self.host} does not come to an end.", _NETWORK))
+                raise Again(TransferError(f"The answer of {self.host} does not come to an end.", NETWORK))
         return bytes(body)
 
     def _unknown_outcome(self, error: SourceError) -> SourceError:

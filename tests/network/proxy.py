@@ -101,10 +101,12 @@ class Proxy:
     def __enter__(self) -> Self:
         self._chance = random.Random(self.seed)  # noqa: S311 - as above
         self._held: tuple[_Answer, bool, asyncio.Future[_Answer]] | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self._server = self._run(asyncio.start_server(self._accept, "127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
@@ -123,19 +125,30 @@ class Proxy:
 
     async def _stop(self) -> None:
         self._server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:  # what is cancelled may leave another behind
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in list(self._writers):
+            await self._close(writer)
+
+    async def _close(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        self._writers.discard(writer)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)  # here, for a task that is cancelled before it begins closes nothing
+        self._tasks.add(task := self._loop.create_task(self._serve(reader, writer)))
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client."""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while await self._exchange(reader, writer):
                 pass
-        writer.close()
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await writer.wait_closed()
+        await self._close(writer)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether the connection lives on."""
@@ -159,11 +172,12 @@ class Proxy:
         server = urlsplit(self.behind)
         self.passed.append(head.split(b" ", 1)[0].decode())
         reader, writer = await asyncio.open_connection(server.hostname, server.port)
+        self._writers.add(writer)
         kept = [line for line in head.split(b"\r\n") if not line.lower().startswith((b"host:", b"connection:"))]
         kept[1:1] = [f"Host: {server.netloc}".encode(), b"Connection: close"]
         writer.write(b"\r\n".join(kept) + body)
         head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
-        writer.close()
+        await self._close(writer)
         lines = [
             line for line in head.split(b"\r\n") if not line.lower().startswith((b"content-length", b"connection"))
         ]

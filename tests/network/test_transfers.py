@@ -139,11 +139,17 @@ def test_a_pull_outlasts_what_happens_now_and_then(
     assert proxy.met
 
 
-@pytest.mark.parametrize("fault", [Fault.GONE, Fault.RESET, Fault.CORRUPT, Fault.SILENT, Fault.ERROR, Fault.PAGE])
+@pytest.mark.parametrize(
+    ("fault", "seed"),
+    [
+        *((fault, 6) for fault in (Fault.GONE, Fault.RESET, Fault.SILENT, Fault.ERROR, Fault.PAGE)),
+        *((Fault.CORRUPT, seed) for seed in range(6, 14)),  # with each other bytes are altered
+    ],
+)
 def test_a_pull_that_meets_it_every_time_ends_in_words_and_is_whole_the_next_time(
-    fault: Fault, box: Box, entries: dict[str, Any], store: EvidenceStore, clean: list[BaseException]
+    fault: Fault, seed: int, box: Box, entries: dict[str, Any], store: EvidenceStore, clean: list[BaseException]
 ) -> None:
-    with Proxy(box.at["coderabbit_url"], seed=6) as proxy:
+    with Proxy(box.at["coderabbit_url"], seed=seed) as proxy:
         counted = iter(range(10**6))
         proxy.plan = lambda: fault if next(counted) > 3 else None
         with pytest.raises((TransferError, VendorError)) as caught:

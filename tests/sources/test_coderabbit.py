@@ -236,6 +236,22 @@ def test_a_page_that_is_not_utf_8_is_asked_for_again(store: EvidenceStore) -> No
     assert all("body" in line for line in lines(store, received))
 
 
+def test_a_page_that_is_altered_each_time_in_another_place_is_never_taken(store: EvidenceStore) -> None:
+    log, count = Log(250), iter(range(10**6))
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        body = bytearray(log(request).content)
+        if request.url.params["page"] == "2":
+            places = [place for place, byte in enumerate(body) if byte == 0xC3]
+            body[places[next(count) % len(places)]] = 0xFF
+        return httpx.Response(200, content=bytes(body))
+
+    with client(handler) as one, pytest.raises(errors.TransferError, match="page 2 came 8 times, altered") as caught:
+        pull(one, WINDOW, store=store, now=NOW)
+    assert caught.value.hint
+    assert list(store) == []
+
+
 def test_unproven_windows_are_named_and_what_was_read_is_kept(store: EvidenceStore) -> None:
     count = iter(range(10**6))
 
