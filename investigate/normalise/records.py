@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -99,20 +100,23 @@ class RecordReader:
         while True:
             end = window.data.rfind(b"\n")
             if end >= window.at:
-                block, window.at = window.data[window.at : end], end + 1
-                yield from self._cut(block)
+                start, window.at = window.at, end + 1
+                yield from self._cut(window.data, start, end)
             elif len(window.data) - window.at > limit:
                 yield self._too_long_line()
             elif not window.more():
                 yield from self._last_line(window.rest())
                 return
 
-    def _cut(self, block: bytes) -> Iterator[Piece]:
-        """The lines of a block: in one piece where all of them are what lines of JSON should be, else one by one."""
+    def _cut(self, data: bytes, start: int, end: int) -> Iterator[Piece]:
+        """The lines of a part: in one piece where all of them are what lines of JSON should be, else one by one."""
+        # One value that points into the data, for to copy it takes longer than to cut it.
+        offsets = pa.py_buffer(struct.pack("=qq", start, end))
+        block = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
         try:
-            text = pa.array([block], pa.binary()).cast(pa.string())
+            text = block.cast(pa.string())
         except pa.ArrowInvalid:
-            yield from self._one_by_one(block)
+            yield from self._one_by_one(data[start:end])
             return
         lines = pc.split_pattern(text, "\n").flatten()
         if not pc.all(pc.and_(pc.starts_with(lines, "{"), pc.ends_with(lines, "}"))).as_py():
@@ -121,10 +125,10 @@ class RecordReader:
         if not len(lines):
             return
         if pc.max(pc.binary_length(lines)).as_py() > self._limits.max_record or _may_be_odd(lines):
-            yield from self._one_by_one(block)
+            yield from self._one_by_one(data[start:end])
             return
-        for start in range(0, len(lines), ROWS):
-            yield lines.slice(start, ROWS)
+        for first in range(0, len(lines), ROWS):
+            yield lines.slice(first, ROWS)
 
     def _one_by_one(self, block: bytes) -> Iterator[Piece]:
         for text in block.split(b"\n"):
