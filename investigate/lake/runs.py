@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -65,8 +66,11 @@ class _File:
         return self.name.partition("/")[0]
 
     def may_hold(self, values: Sequence[str]) -> bool:
-        low, high = self.low, self.high
-        return low is None or high is None or any(low <= value <= high for value in values)
+        """Whether one of some sorted values may be in it."""
+        if self.low is None or self.high is None:
+            return True
+        at = bisect_left(values, self.low)
+        return at < len(values) and values[at] <= self.high
 
 
 class Runs:
@@ -124,10 +128,11 @@ class Runs:
         _, summed, files = self._look()
         if version is not None and summed != version:
             return None
+        wanted = None if values is None else sorted(values)
         return [
             self.table.storage.locate(file.name)
             for file in files
-            if (values is None or file.may_hold(values))
+            if (wanted is None or file.may_hold(wanted))
             and (window is None or (file.first < window.end and midnight(window.start) <= file.last))
         ]
 
