@@ -259,7 +259,13 @@ class Case:
     # How sure
 
     def window(self, start: TimeLike | None = None, end: TimeLike | None = None) -> Window:
-        """The window meant by a start and an end, where None is where the case's coverage begins or ends.
+        """The window meant by a start and an end.
+
+        Args:
+            start: see `Window.of`; None is where the case's coverage begins, or its first event lies where that is
+                earlier.
+            end: not included; None is where coverage ends, or behind the last event where that is later. From a start
+                after both it is now: nothing of that was collected, and nobody may take it for nothing found.
 
         Raises:
             BadTime: a window that cannot be meant.
@@ -267,9 +273,23 @@ class Case:
         now = datetime.now(UTC)
         if start is not None and end is not None:
             return Window.of(start, end, now=now)
-        known = self.journal.span() or Window(now - _DEFAULT_SPAN, now)
+        known = self._known()
         first = known.start if start is None else parse_time(start, now=now)
-        return Window(first, max(first, known.end) if end is None else parse_time(end, now=now))
+        if end is not None:
+            return Window(first, parse_time(end, now=now))
+        return Window(first, known.end if first < known.end else max(first, now))
+
+    def collected(self) -> Window:
+        """From where the case's coverage begins to where it ends; the last 30 days where there is none."""
+        now = datetime.now(UTC)
+        return self.journal.span() or Window(now - _DEFAULT_SPAN, now)
+
+    def _known(self) -> Window:
+        """The time of which anything is known: what was collected, and beyond it where there are events."""
+        collected, there = self.journal.span(), self.lake.span()
+        if collected is None or there is None:
+            return there or self.collected()
+        return Window(min(collected.start, there.start), max(collected.end, there.end))
 
     def coverage(self, start: TimeLike | None = None, end: TimeLike | None = None) -> pl.DataFrame:
         """What of a window was collected, by source and tenant.

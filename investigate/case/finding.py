@@ -25,6 +25,7 @@ MOST_FOUND: Final = 1_000
 MOST_PROOFS: Final = 5
 HUB: Final = 10
 NEAR: Final = ("actor", "actor_email", "actor_name", "credential", "resources", "src_ip")
+_NEAR_SEEDS: Final = ("actor", "actor_email", "credential", "src_ip")
 
 
 def pivot(
@@ -150,7 +151,7 @@ def blast_radius(
 
     Args:
         case: where to look.
-        seeds: actors, persons, credentials or addresses, singly or in lists.
+        seeds: actors, by key or e-mail address, persons, credentials or addresses, singly or in lists.
         start: see `Window.of`; None is where the case's coverage begins.
         end: not included; None is where it ends.
         depth: steps from a seed, at least 1: an identity's credentials, addresses and objects are one step away, who
@@ -188,10 +189,10 @@ def blast_radius(
         directory = reading.directory()
         (links,) = reading.collect(radius.links(reading.actions(scope)))
         walked = graph.Graph(links.iter_rows(named=True), directory)
-        begun = {name: walked.find(name, directory) for name in names}
+        begun = {name: walked.find(name, directory, reading.keys_of(name)) for name in names}
         reach = walked.spread((node for nodes in begun.values() for node in nodes), depth, hub, follow_hubs=follow_hubs)
         proven = _prove(reading, scope, links, reach, depth, proofs)
-        near = reading.near([name for name, nodes in begun.items() if not nodes], NEAR, scope)
+        near = reading.near([name for name, nodes in begun.items() if not nodes], _NEAR_SEEDS, scope, who=True)
         more: dict[str, Any] = {"suggestions": near, "tables": {"nodes": radius.node_rows(reach, directory)}}
         more["notes"] = tuple(
             f"{kind} {value} is shared by {shared:,}: a hub, {'followed' if node in reach.followed else 'not followed'}"

@@ -48,7 +48,7 @@ def lake_version(case: Case) -> int:
 
 def known(case: Case, window: Window | None = None) -> Coverage:
     """How much of a window was collected, by every source the case knows; None is all the time it covers."""
-    asked = window or case.window()
+    asked = window or case.collected()
     sources = sorted(dict.fromkeys((one.source, one.tenant) for one in case.journal.intervals()))
     return Coverage(asked, tuple(case.journal.gaps(asked)), tuple(sources))
 

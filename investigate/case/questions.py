@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from investigate.case.answer import Tables
 from investigate.case.reading import Reading, listed, partition, span
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 Span = tuple["TimeLike", "TimeLike"]
 GAP: Final = "30m"
 MOST_EVENTS: Final = 100_000
-WHO: Final = ("actor", "actor_email", "actor_name")
-"""Where a name of somebody is looked for when it is not found."""
+WHO: Final = ("actor", "actor_email")
+"""Where a name of somebody is looked for when it is not found, beside what actors are called."""
+_MOST_NAMED: Final = 20
 
 
 def activity(
@@ -83,9 +84,11 @@ def activity(
         tables = {"sessions": partial(_sessions, again, scope, pause, directory)}
         if before:
             tables["first_seen"] = partial(_first_seen, again, scope, (window, before), directory)
-        near = reading.near(names, WHO, scope) if frame.is_empty() else ()
-        windows = [window, before] if before else [window]
-        return reading.answer(frame, reading.coverage(*windows), window, suggestions=near, tables=Tables(tables))
+        unmet = reading.unmet(names, directory, found)
+        near = reading.near(unmet, WHO, scope, who=True)
+        known = reading.coverage(*([window, before] if before else [window]), question=_asked(names, scope))
+        more: dict[str, Any] = {"suggestions": near, "notes": _nobody(unmet, found), "tables": Tables(tables)}
+        return reading.answer(frame, known, window, **more)
 
 
 def timeline(
@@ -147,9 +150,15 @@ def timeline(
         if found.height > most:
             until = shown["time"][-1]
             notes.append(f"cut after the first {most:,} events, at {iso(until)}; ask again from there, or for more")
-        known = reading.coverage(window, question={"operation_types": list(kinds)} if kinds else {})
+        known = reading.coverage(window, question=_asked(who, scope))
         frame = trace.with_gaps(shown, _holes(known, until), directory)
-        near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
+        unmet = reading.unmet(who, directory, found)
+        near = reading.near(unmet, WHO, scope, who=True)
+        if found.is_empty():
+            chosen = {"resources": what, "credential": scope.credentials, "src_ip": scope.src_ips}
+            chosen["action"] = scope.actions
+            near += tuple(like for column, names in chosen.items() for like in reading.near(names, [column], scope))
+        notes += _nobody(unmet, found)
         return reading.answer(frame, known, window, suggestions=near, notes=tuple(notes))
 
 
@@ -186,6 +195,8 @@ def compare(
         UsageError: an empty window, a factor of 1 or less, or no such engine or version.
         BadTime: a window that cannot be meant.
     """
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
     from investigate.trace import compare as trace  # noqa: PLC0415 - the module has the method's name
 
     if not factor > 1:
@@ -199,8 +210,29 @@ def compare(
         found, held = (frame for span in spans for frame in reading.collect(trace.done(span)))
         frame = trace.changes(found, held, directory, asked, before, factor)
         note = f"held against {before}; changed means {factor:g} times as many events a day, or as few"
-        near = reading.near([*who, *what], [*WHO, "resources"], scope) if found.is_empty() else ()
-        return reading.answer(frame, reading.coverage(asked, before), asked, suggestions=near, notes=(note,))
+        both = pl.concat([found.select("source", "actor"), held.select("source", "actor")])
+        unmet = reading.unmet(who, directory, both)
+        near = reading.near(unmet, WHO, scope, who=True)
+        near += reading.near(what, ["resources"], scope) if both.is_empty() else ()
+        known = reading.coverage(asked, before, question=_asked(who, scope))
+        notes = (note, *_nobody(unmet, both))
+        return reading.answer(frame, known, asked, suggestions=near, notes=notes)
+
+
+def _asked(names: Sequence[str], scope: Scope) -> dict[str, list[str]]:
+    """What a question is narrowed to, in the words of the vendors' filters: one so narrowed may answer it whole."""
+    users = [] if any("@" in name for name in names) else [actor for _, actor in scope.keys]
+    told = {"users": users, "actions": list(scope.actions), "operation_types": list(scope.activities)}
+    return {name: values for name, values in told.items() if values}
+
+
+def _nobody(unmet: Sequence[str], found: pl.DataFrame) -> tuple[str, ...]:
+    """Says of whom nothing was found, where something was found of others."""
+    if found.is_empty():
+        return ()
+    rest = len(unmet) - _MOST_NAMED
+    more = [f"nothing was found of {rest:,} more"] if rest > 0 else []
+    return (*(f"nothing was found of {name}" for name in unmet[:_MOST_NAMED]), *more)
 
 
 def _somebody(actors: Iterable[str | Sequence[str]]) -> tuple[str, ...]:

@@ -103,14 +103,42 @@ class Reading:
 
     def _by_keys(self, scope: Scope) -> Scope:
         """The scope by keys, where e-mail addresses mean the same; who has which is looked for once a version."""
+        if self.version not in self.case.mailed and scope.window and not self._long(scope.window, _READ):
+            return scope
+        return people.by_keys(scope, self._mailed())
+
+    def _mailed(self) -> pl.DataFrame:
+        """Under which e-mail addresses actors acted; read from the events, once a version."""
         known, kept = self.case.mailed, self._sql
         if self.version not in known:
-            if scope.window and not self._long(scope.window, _READ):
-                return scope
             (found,) = self.collect(people.mailed(self.events))
             known.clear()
             known[self.version], self._sql = found, kept
-        return people.by_keys(scope, known[self.version])
+        return known[self.version]
+
+    def keys_of(self, name: str) -> set[tuple[str, str]]:
+        """Source and actor of those who acted under an e-mail address; none for what is no such address."""
+        if "@" not in name:
+            return set()
+        import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
+
+        fits = Scope(emails=(name.lower(),)).having(nw.from_native(self._mailed())).to_native()
+        return set(fits.select("source", "actor").iter_rows())
+
+    def unmet(self, names: Iterable[str], directory: Directory, found: pl.DataFrame) -> list[str]:
+        """Those of some names of somebody that none of the actors found has.
+
+        Args:
+            names: keys, e-mail addresses or persons.
+            directory: who is who.
+            found: with `source` and `actor`; what was found of them all.
+        """
+        asked = list(names)
+        if found.is_empty() or len(asked) == 1:
+            return asked if found.is_empty() else []
+        actors = set(found.select("source", "actor").unique().iter_rows())
+        met = actors | {("", actor) for _, actor in actors}
+        return [name for name in asked if met.isdisjoint({*directory.expand([name]), *self.keys_of(name)})]
 
     def few(self, scope: Scope, columns: Sequence[str], many: int) -> tuple[nw.LazyFrame[Any], Scope]:
         """Some columns of the events in scope, for several questions: read once, where memory holds them.
@@ -240,10 +268,20 @@ class Reading:
         self._sql = kept
         return found
 
-    def near(self, names: Iterable[str], columns: Sequence[str], scope: Scope) -> tuple[str, ...]:
-        """Identifiers like names that were not found, best first."""
+    def near(self, names: Iterable[str], columns: Sequence[str], scope: Scope, *, who: bool = False) -> tuple[str, ...]:
+        """Identifiers like names that were not found, best first.
+
+        Args:
+            names: what was asked for.
+            columns: where to look.
+            scope: the window.
+            who: whether to look among what actors are called, too: they are asked about by their keys.
+        """
         kept, found = self._sql, dict[str, None]()
         for name in list(names)[:_MOST_ASKED]:
+            if who:
+                (called,) = self.collect(near.called(self.by_actor(), name))
+                found |= dict.fromkeys(near.keys(name, called.iter_rows()))
             lazy = [self._candidates(column, name, scope) for column in columns]
             values = [value for frame in lazy for (one,) in [self.collect(frame)] for value in one["value"]]
             found |= dict.fromkeys(near.closest(name, values))

@@ -56,7 +56,7 @@ def who_touched(
 
     Example: investigate who-touched don:core:dvrv-us-1:devo/acme:ticket/4711 --from 7d --activity read
     """
-    wanted = text_lines(resources or [])
+    wanted = text_lines(resources or [], "resource")
     if not wanted and not tag:
         raise UsageError(
             "Missing argument 'RESOURCE…': no resource was named, and no --tag.",

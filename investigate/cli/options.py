@@ -220,8 +220,12 @@ def _parameters() -> list[inspect.Parameter]:
     ]
 
 
-def text_lines(values: list[str]) -> list[str]:
+def text_lines(values: list[str], column: str) -> list[str]:
     """Arguments where `-` stands for the lines of standard input and `@file` for those of a file.
+
+    Args:
+        values: as they were given.
+        column: what is taken of a file named `*.csv`; where its first line does not name that, the first of each line.
 
     Raises:
         UsageError: the file cannot be read, or is no text.
@@ -233,15 +237,25 @@ def text_lines(values: list[str]) -> list[str]:
         if value == "-":
             found += sys.stdin.read().splitlines()
         elif value.startswith("@") and len(value) > 1:
-            found += _lines_of(Path(value[1:]))
+            found += _lines_of(Path(value[1:]), column)
         else:
             found.append(value)
     return [line.strip() for line in found if line.strip()]
 
 
-def _lines_of(path: Path) -> list[str]:
+def _lines_of(path: Path, column: str) -> list[str]:
+    import csv  # noqa: PLC0415 - few commands are given a file
+
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() != ".csv":
+            return text.splitlines()
+        rows = [row for row in csv.reader(text.splitlines(keepends=True), strict=True) if row]
+        names = [name.strip() for name in rows[0]] if rows else []
+        at = names.index(column) if column in names else 0
+        return [row[at] for row in (rows[1:] if column in names else rows) if len(row) > at]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or (
+            "it is no CSV" if isinstance(error, csv.Error) else "it is no UTF-8 text"
+        )
         raise UsageError(f"{path} cannot be read: {reason}.", "Name a text file with one id a line.") from error

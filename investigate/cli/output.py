@@ -105,7 +105,7 @@ def emit(session: Session, result: Result) -> None:
     else:
         with _binary(session) as binary:
             _frame(result).write_parquet(binary)
-    for line in result.coverage.lines() if result.coverage else ():
+    for line in _founded(result):
         say(line)
 
 
@@ -157,8 +157,14 @@ def _people(result: Result, stream: IO[str]) -> None:
         result.table(terminal)
     else:
         plain_table(terminal, result)
-    for line in result.coverage.lines() if result.coverage else ():
+    for line in _founded(result):
         print_line(terminal, line)
+
+
+def _founded(result: Result) -> list[str]:
+    """What a result rests on: coverage, and the version of the lake."""
+    version = [] if result.lake_version is None else [f"lake  version {result.lake_version}"]
+    return [*(result.coverage.lines() if result.coverage else ()), *version]
 
 
 def console(stream: IO[str]) -> Console:

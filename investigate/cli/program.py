@@ -167,6 +167,10 @@ class _Signals:
                 signal.signal(number, handler)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
+        if self.number:  # once more: at once, as if it were killed; the next run clears up
+            with contextlib.suppress(RuntimeError, OSError):  # it may come while something is being said
+                _interrupted(number)
+            os._exit(128 + number)
         self.number = number
         raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
 

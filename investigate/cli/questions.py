@@ -61,8 +61,9 @@ def show(session: Session, answer: Answer, people: Callable[[Console], None] | N
             plain_table(terminal, Result.of(answer.frame))
         for name, frame in answer.tables.items():
             if not frame.is_empty():
-                print_line(terminal, f"\n{name.replace('_', ' ')}", "bold")
-                plain_table(terminal, Result.of(frame))
+                terminal.print()
+                print_line(terminal, name.replace("_", " "), "bold")
+                plain_table(terminal, Result.of(frame), whole="json")
         for line in answer.remarks():
             print_line(terminal, line)
 
@@ -73,9 +74,16 @@ def show(session: Session, answer: Answer, people: Callable[[Console], None] | N
     result = Result.of(answer.frame, table=table, more=more, **known)
     emit(session, result)
     if session.shape in {Format.csv, Format.parquet}:
-        for line in answer.remarks():
-            note(line.removeprefix("note  "))
+        _beside(answer)
     return session.code(complete=answer.coverage.complete)
+
+
+def _beside(answer: Answer) -> None:
+    """Say what a form for rows of one kind has no place for."""
+    for line in answer.remarks():
+        note(line.removeprefix("note  "))
+    if answer.tables:
+        note(f"of {' and '.join(name.replace('_', ' ') for name in answer.tables)} only --format json has the rows")
 
 
 def activity(
@@ -97,7 +105,7 @@ def activity(
 
     Example: investigate activity don:identity:dvrv-us-1:devo/acme:devu/7 --from 7d --baseline 30d 7d
     """
-    wanted = text_lines(actors)
+    wanted = text_lines(actors, "actor")
     case = session.open()
     answer = case.activity(wanted, start=start, end=end, baseline=baseline, gap=gap, engine=engine, version=version)
     return show(session, answer)
@@ -155,7 +163,7 @@ def blast_radius(
 
     Example: investigate blast-radius don:core:dvrv-us-1:devo/acme:token/9 --from 7d --depth 3
     """
-    wanted = text_lines(seeds)
+    wanted = text_lines(seeds, "value")
     case = session.open()
     how: dict[str, Any] = {"depth": depth, "hub": hub, "follow_hubs": follow_hubs, "engine": engine}
     return show(session, case.blast_radius(wanted, start=start, end=end, version=version, **how))

@@ -156,8 +156,8 @@ def bundle(
 
 def _about(*, resource: Many, actor: Many, subject: Many, **rest: Any) -> dict[str, Any]:
     """What it is about, as `Case.report` takes it."""
-    lists = {"resources": text_lines(resource or []), "actors": text_lines(actor or [])}
-    lists["subjects"] = text_lines(subject or [])
+    lists = {"resources": text_lines(resource or [], "resource"), "actors": text_lines(actor or [], "actor")}
+    lists["subjects"] = text_lines(subject or [], "subject")
     return {**lists, **{name: value for name, value in rest.items() if value is not None}}
 
 

@@ -27,19 +27,25 @@ _IPS: Final = 3
 _WIDE: Final = 110
 
 
-def plain_table(terminal: Console, result: Result) -> None:
-    """Rows as a table, or one below the other where they are too wide for it."""
+def plain_table(terminal: Console, result: Result, whole: str = "csv, json or parquet") -> None:
+    """Rows as a table, or one below the other where they are too wide for it.
+
+    Args:
+        terminal: where to.
+        result: the rows.
+        whole: the formats that have all of them, however many.
+    """
     if not len(result):
         print_line(terminal, nothing(result))
         return
     if len(result.columns) * _NARROWEST > terminal.width:
-        _records(terminal, result)
+        _records(terminal, result, whole)
         return
     table = new_table(*result.columns, right=_numeric(result))
     for row in result.each(SHOWN):
         table.add_row(*(Text(cell(value)) for value in row))
     terminal.print(table)
-    more(terminal, len(result), SHOWN)
+    more(terminal, len(result), SHOWN, whole)
 
 
 def nothing(result: Result) -> str:
@@ -61,10 +67,10 @@ def new_table(*names: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
-def more(terminal: Console, rows: int, shown: int) -> None:
-    """Say how many rows were left out, if any."""
+def more(terminal: Console, rows: int, shown: int, whole: str = "csv, json or parquet") -> None:
+    """Say how many rows were left out, if any, and in which formats they are."""
     if rows > shown:
-        print_line(terminal, f"{shown} of {rows:,} rows; all of them: --format csv, json or parquet", "dim")
+        print_line(terminal, f"{shown} of {rows:,} rows; all of them: --format {whole}", "dim")
 
 
 def facts(terminal: Console, pairs: Mapping[str, Any]) -> None:
@@ -80,14 +86,14 @@ def _numeric(result: Result) -> list[str]:
     return [name for name, value in kinds if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
-def _records(terminal: Console, result: Result) -> None:
+def _records(terminal: Console, result: Result, whole: str) -> None:
     width = max(len(visible(name)) for name in result.columns)
     for number, row in enumerate(result.each(_RECORDS), 1):
         print_line(terminal, f"── row {number} of {len(result):,}", "bold")
         for name, value in zip(result.columns, row, strict=True):
             if value is not None:
                 print_line(terminal, f"{visible(name):<{width}}  {cell(value)}")
-    more(terminal, len(result), _RECORDS)
+    more(terminal, len(result), _RECORDS, whole)
 
 
 def identities(terminal: Console, answer: Answer, remarks: Mapping[str, Sequence[str]] | None = None) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import LakeError, first_line
-from investigate.events import event_schema, reject_schema
+from investigate.events import Window, event_schema, reject_schema
 from investigate.lake.connections import Connections
 from investigate.lake.runs import Runs, summed_up
 from investigate.lake.storage import storage_of
@@ -18,7 +19,6 @@ from investigate.lake.touches import ORDERS, kept, of_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import timedelta
     from pathlib import Path
 
     import duckdb
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from investigate.lake.table import Snapshot
     from investigate.lake.vacuum import Vacuumed
 
+_TICK: Final = timedelta(milliseconds=1)
+"""What a file's statistics may leave off."""
 _FOOTERS: Final = 8
 """So many files are asked what they hold at once."""
 _PASSES: Final = 3
@@ -65,12 +67,21 @@ class Lake(Connections):
 
     def __init__(self, root: Path, memory: int = 512 * 2**20, uri: str | None = None) -> None:
         self.root, self._memory = root.absolute(), memory
+        self._spanned: tuple[int, Window | None] = (-1, None)
         storage = storage_of(self.root, uri)
         self.events = Table(storage.below("events"), event_schema, ("time", "source", "event_uid"), "date")
         self.rejects = Table(storage.below("rejects"), reject_schema, ("evidence", "evidence_record"))
         self.orders = {
             order.name: Runs(order, Table(storage.below(order.name), order.schema, order.sort)) for order in ORDERS
         }
+
+    def span(self) -> Window | None:
+        """From the first event to just behind the last; None of an empty lake."""
+        version = self.events.version()
+        if version != self._spanned[0]:
+            found = self.events.bounds("time")
+            self._spanned = (version, Window(found[0], found[1] + _TICK) if found else None)
+        return self._spanned[1]
 
     @cached_property
     def touches(self) -> Rollup:

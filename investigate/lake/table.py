@@ -149,6 +149,18 @@ class Table:
         values = [columns.column(name).to_pylist() for name in names]
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
+    def bounds(self, column: str) -> tuple[Any, Any] | None:
+        """The smallest and the largest value of a column, by the files' statistics; None where these say nothing."""
+        table = self.open()
+        if table is None:
+            return None
+        files = table.get_add_actions(flatten=True)
+        if f"min.{column}" not in files.schema.names:
+            return None
+        low, high = (files.column(f"{end}.{column}").to_pylist() for end in ("min", "max"))
+        found = [(one, other) for one, other in zip(low, high, strict=True) if one is not None and other is not None]
+        return (min(one for one, _ in found), max(other for _, other in found)) if found else None
+
     def committed(self, identity: str) -> Mapping[str, Any] | None:
         """What was noted with this writer's commit, None where it has not committed here."""
         found = self._commit_of(identity)

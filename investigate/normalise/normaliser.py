@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from investigate.normalise.survey import Decision
 
 
+_LEAST: Final = 8 * 2**20
+"""Bytes an engine needs to make anything of a chunk."""
 _GIVEN_BACK: Final = 64 * 2**20
 """After so many bytes of records the memory that is free goes back to the system: by then some 60 MB, in 13 ms."""
 
@@ -118,7 +120,7 @@ class Normaliser:
         limits: bounds on expansion and on the length of a record.
         tenant: the tenant of events whose record names none.
         memory: what the engines may use, all together, in bytes.
-        jobs: how many threads make events.
+        jobs: how many threads make events; as many as the memory bears, at most.
 
     Raises:
         ProfileError: the engine does not take the profile.
@@ -133,7 +135,8 @@ class Normaliser:
         memory: int = 256 * 2**20,
         jobs: int = 1,
     ) -> None:
-        self._profile, self._limits, self._jobs = profile, limits or Limits(), jobs
+        self._profile, self._limits = profile, limits or Limits()
+        self._jobs = max(1, min(jobs, memory // _LEAST - 1))
         self._memory, self._engines = memory, list[Engine]()
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._starting = Lock()

@@ -149,16 +149,21 @@ def _matching(pattern: str, passed_over: list[str]) -> Iterator[Input]:
 
 
 def _below(folder: Path, within: Path, passed_over: list[str]) -> Iterator[Input]:
-    """The files in `folder` and its folders, in order; those that lie outside `within` are passed over."""
+    """The files in `folder` and its folders, in order.
+
+    Passed over are links that lead out of `within`, what is linked of folders, what is no file, hidden logs and all
+    that does not look like a log; not named are other hidden files and what lies in hidden folders.
+    """
     for here, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(here, name) for name in sorted(names) if not name.startswith(".")):
-            if not _belongs(path, within):
-                continue
+        linked = [Path(here, name) for name in folders if Path(here, name).is_symlink()]  # not walked into
+        passed_over += [label(f"{path.relative_to(folder.parent).as_posix()}/") for path in linked]
+        for path in (Path(here, name) for name in sorted(names)):
+            hidden, log = path.name.startswith("."), _LOG.search(path.name)
             name = path.relative_to(folder.parent).as_posix()
-            if _LOG.search(path.name):
+            if log and not hidden and _belongs(path, within):
                 yield _file(path, name)
-            else:
+            elif log or not hidden:
                 passed_over.append(label(name))
 
 

@@ -96,9 +96,15 @@ class Graph:
                 persons.setdefault(person, []).append(node)
         self._aliases = {node: members for members in persons.values() for node in members}
 
-    def find(self, value: str, directory: Directory) -> list[Node]:
-        """The nodes a value names: an actor, a person, a credential or an address; none where it occurs nowhere."""
-        keys = set(directory.expand([value]))
+    def find(self, value: str, directory: Directory, more: Iterable[tuple[str, str]] = ()) -> list[Node]:
+        """The nodes a value names: an actor, a person, a credential or an address; none where it occurs nowhere.
+
+        Args:
+            value: what is named.
+            directory: who is who.
+            more: source and actor of others it names, as an e-mail address does.
+        """
+        keys = {*directory.expand([value]), *more}
         found = []
         for node in self._around:
             if node.kind == "actor":

@@ -37,12 +37,42 @@ def candidates(events: nw.LazyFrame[Any], scope: Scope, column: str, name: str) 
     rows = scope.narrow(events)
     if column == "resources":
         rows = rows.select("resources").explode("resources")
+    fitting = rows.filter(_fits(column, name)).select(nw.col(column).alias("value"))
+    return distinct(fitting, "value").sort("value").head(MOST_CANDIDATES)
+
+
+def called(rows: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
+    """Who may be called by a name: distinct `actor_name` and `actor`, see `candidates`.
+
+    Args:
+        rows: events, or touches.
+        name: what was not found.
+    """
+    fitting = rows.filter(_fits("actor_name", name)).select("actor_name", "actor")
+    return distinct(fitting, "actor_name", "actor").sort("actor_name", "actor").head(MOST_CANDIDATES)
+
+
+def _fits(column: str, name: str) -> nw.Expr:
     value, half, size = nw.col(column), len(name) // 2, len(name)
     length = value.str.len_chars()
     like = value.str.starts_with(name[:half]) | value.str.ends_with(name[half:]) if half else length > 0
     about = (length >= size - _LONGER) & (length <= size + _LONGER)
-    fits = (like & about) | equal(column, [name])
-    return distinct(rows.filter(fits).select(value.alias("value")), "value").sort("value").head(MOST_CANDIDATES)
+    return (like & about) | equal(column, [name])
+
+
+def keys(name: str, called: Iterable[tuple[str, str]], most: int = 3) -> list[str]:
+    """The keys of actors who are called by a name, or by the names most like it, best first; never the name itself.
+
+    Args:
+        name: what was not found.
+        called: `actor_name` and `actor`, see `called`.
+        most: so many at most.
+    """
+    by_name: dict[str, list[str]] = {}
+    for own, actor in called:
+        by_name.setdefault(own, []).append(actor)
+    names = [*(own for own in by_name if own.casefold() == name.casefold()), *closest(name, by_name)]
+    return [key for key in dict.fromkeys(key for own in names for key in by_name[own]) if key != name][:most]
 
 
 def closest(name: str, values: Iterable[str], most: int = 3) -> list[str]:

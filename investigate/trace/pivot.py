@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import ipaddress
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
@@ -33,6 +34,9 @@ FOUND_COLUMNS: Final = (
 )
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_WITH_PORT: Final = re.compile(r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\]):[0-9]{1,5}")
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+"""Where IPv6 has the addresses of IPv4 (RFC 4291, 2.5.5.2)."""
 
 
 def network(value: str) -> Network | None:
@@ -56,7 +60,7 @@ class Addresses:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        found = ((network(value), value) for value in values)
+        found = ((_of_address(value), value) for value in values)
         self._sorted = sorted((one.version, int(one.network_address), value) for one, value in found if one)
 
     def inside(self, wanted: Network) -> list[str]:
@@ -69,8 +73,14 @@ class Addresses:
 
 
 def _whole(value: str, wanted: Network) -> bool:
-    one = network(value)
+    one = _of_address(value)
     return one is not None and one.prefixlen >= wanted.prefixlen
+
+
+def _of_address(value: str) -> Network | None:
+    """The network an event's address is, which may bear a port."""
+    with_port = _WITH_PORT.fullmatch(value.strip())
+    return network(with_port[1] or with_port[2]) if with_port else network(value)
 
 
 def pivot(events: nw.LazyFrame[Any], scope: Scope, value: str) -> nw.LazyFrame[Any]:
@@ -143,9 +153,8 @@ def search_rows(found: nw.LazyFrame[Any], most: int) -> nw.LazyFrame[Any]:
 
 
 def _plain(value: Network) -> Network:
-    """An IPv4 address that is written as one of IPv6 is the same address."""
-    if isinstance(value, ipaddress.IPv6Network) and value.prefixlen == value.max_prefixlen:
+    """An IPv4 address or network that is written as one of IPv6 is the same."""
+    if isinstance(value, ipaddress.IPv6Network) and value.subnet_of(_MAPPED):
         mapped = value.network_address.ipv4_mapped
-        if mapped is not None:
-            return ipaddress.ip_network(mapped)
+        return ipaddress.ip_network((str(mapped), value.prefixlen - _MAPPED.prefixlen))
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,6 +12,8 @@ import pytest
 import investigate
 from investigate.case.reading import Reading
 from investigate.errors import BadTime, ConfigError, UsageError
+from investigate.events import Window
+from investigate.journal import Counts, CoverageState, Interval
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,6 +162,75 @@ def test_hostile_values_are_only_values(filled: Case, value: str) -> None:
     assert (filled.blast_radius(value, **DAY).frame.height > 0) == bool(met)
     assert (filled.timeline(actors=value, resources=["*"], **DAY).frame["kind"] == "event").sum() == 2 * met
     assert filled.search(value, **DAY).frame.height in {0, 2}
+
+
+def test_names_like_what_somebody_is_called_suggest_the_key_to_ask_by(tmp_path: Path) -> None:
+    case = investigate.open(tmp_path / "case")
+    lines = [
+        cloud(number, number, key, "b").replace(f'"userName": "{key}"', f'"userName": "{name}"')
+        for number, (key, name) in enumerate([("arn:7", "Maeve Xu"), ("arn:8", "Maeve Ng"), ("arn:9", "Quinn Ng")], 1)
+    ]
+    (tmp_path / "cloud.jsonl").write_text("\n".join(lines))
+    case.import_files(tmp_path / "cloud.jsonl", "cloudtrail")
+    named = {row["actor_name"]: row["actor"] for row in case.sql("SELECT actor, actor_name FROM events").to_dicts()}
+    assert case.activity("Maeve Xu").suggestions[0] == named["Maeve Xu"]
+    assert case.blast_radius("quinn ng").suggestions[0] == named["Quinn Ng"]
+    assert case.timeline(actors="Quin Ng").suggestions[0] == named["Quinn Ng"]
+
+
+def test_of_several_names_each_that_is_not_met_is_named(filled: Case) -> None:
+    answer = filled.activity("ann", "evee", **DAY)
+    assert not answer.frame.is_empty()
+    assert (answer.suggestions, answer.notes) == (("eve",), ("nothing was found of evee",))
+    assert filled.timeline(actors=["ann", "evee"], **DAY).notes == ("nothing was found of evee",)
+    compared = filled.compare((DAY["start"], DAY["end"]), ("2d", "1d"), actors=["ann", "evee"])
+    assert "nothing was found of evee" in compared.notes
+    assert filled.activity("ann", "eve", **DAY).notes == ()
+    assert filled.timeline(credentials="key-9", **DAY).suggestions[0].startswith("key-")
+    assert filled.timeline(src_ips="198.51.100.8", **DAY).suggestions[0] == "198.51.100.7"
+    assert filled.timeline(actions="PutObjects", **DAY).suggestions[0] == "PutObject"
+
+
+def test_an_e_mail_address_is_a_seed(tmp_path: Path) -> None:
+    case = investigate.open(tmp_path / "case")
+    actor = {"id": "u1", "display_name": "Ann", "email": "Ann@meridian.example", "type": "user"}
+    entry = {"id": "d1", "timestamp": "2026-11-03T10:00:00Z", "actor": actor, "credential": {"id": "c1"}}
+    (tmp_path / "d.jsonl").write_text(json.dumps(entry | {"objects": [{"id": "o1"}]}))
+    case.import_files(tmp_path / "d.jsonl", "devrev")
+    answer = case.blast_radius("ann@meridian.example")
+    assert answer.frame.equals(case.blast_radius("u1").frame)
+    assert answer.frame["from"].to_list()[0] == "u1"
+
+
+def test_a_start_after_all_that_was_collected_asks_up_to_now(filled: Case) -> None:
+    answer = filled.who_touched("ticket/1", start="2026-11-20")
+    assert answer.window.end - answer.window.start > timedelta(days=1)
+    assert not answer.coverage.complete
+    assert {gap.state for gap in answer.coverage.gaps} == {"never collected"}
+
+
+def test_events_beyond_what_was_collected_are_asked_about_and_the_gap_is_told(tmp_path: Path) -> None:
+    case = investigate.open(tmp_path / "case")
+    (tmp_path / "cloud.jsonl").write_text(cloud(1, 1, "ann", "b"))
+    case.import_files(tmp_path / "cloud.jsonl", "cloudtrail", covers=("2026-11-01", "2026-11-02"))
+    answer = case.who_touched("b")
+    assert answer.frame["actor"].to_list() == ["ann"]
+    assert not answer.coverage.complete
+    assert case.activity("ann").frame.height == 1
+    assert str(case.collected()) == str(Window.of("2026-11-01", "2026-11-02"))
+
+
+def test_an_acquisition_narrowed_to_what_is_asked_covers_it(tmp_path: Path) -> None:
+    case = investigate.open(tmp_path / "case")
+    window = Window.of("2026-11-03", "2026-11-04")
+    for source, chosen in (("coderabbit", {"actions": ["api_key_create"]}), ("devrev", {"users": ["u1"]})):
+        case.journal.begin(id=source, key=source, kind="import", source=source, spec={})
+        case.journal.record(source, [], None, {}, case.journal.head())
+        interval = Interval(source, "default", chosen, window, CoverageState.complete, source, "vendor")
+        case.journal.finish(source, Counts(0, 0, 0, 0, 0), [interval], lake_version=None, window=None)
+    assert {gap.source for gap in case.timeline(actions="api_key_create", **DAY).coverage.gaps} == {"devrev"}
+    assert {gap.source for gap in case.activity("u1", **DAY).coverage.gaps} == {"coderabbit"}
+    assert {gap.source for gap in case.activity("u1", "u2", **DAY).coverage.gaps} == {"coderabbit", "devrev"}
 
 
 def test_a_timeline_shows_what_was_never_collected(filled: Case) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import run, started
+from .conftest import python, run, started
 from .test_output import some_object
 
 if TYPE_CHECKING:
@@ -114,6 +114,27 @@ def test_a_query_that_is_interrupted_is_130(filled: Filled) -> None:
         _, errors = ran.communicate(timeout=30)
     assert (ran.returncode, len(errors.splitlines())) == (130, 1)
     assert errors.startswith("Interrupted.")
+
+
+def test_once_more_stops_at_once(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from investigate.cli import main
+from investigate.case import Case
+def never_ends(self, *_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+    finally:  # as what clears up may do for long
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+Case.sql = never_ends
+main(["sql", "select 1"])
+"""
+    done = python(code, cwd=tmp_path)
+    assert (done.code, done.out) == (130, "")
+    assert done.err.splitlines()[-1].startswith("Interrupted.")
+    assert "Traceback" not in done.err
 
 
 def _until_busy(process_id: int) -> None:

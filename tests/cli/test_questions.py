@@ -74,6 +74,12 @@ def test_tables_that_belong_to_an_answer_stand_beside_its_rows(filled: Filled) -
     cut = filled.run(*asked["search"], "--format", "csv")
     assert len(cut.out.splitlines()) == 6
     assert "note  a scan" in cut.err
+    assert "note  of machines and suggestions only --format json has the rows" in (
+        filled.run("identities", "--format", "csv").err.splitlines()
+    )
+    shown = filled.run(*asked["activity"]).out.splitlines()
+    assert shown[shown.index("sessions") - 1] == ""
+    assert shown[-1].startswith("lake  version ")
 
 
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant(filled: Filled) -> None:
@@ -117,3 +123,18 @@ def test_an_accepted_identity_counts_in_every_question(filled: Filled, tmp_path:
     assert {row["actor"] for row in rows} == {"Ann Ash"}
     nobody = run("--case", str(path), "identities", "--accept", "Ann", "devrev", actor)
     assert (nobody.code, nobody.err.splitlines()[0]) == (2, "Error: Nobody says so.")
+
+
+def test_objects_are_taken_from_a_column_of_a_csv_file(filled: Filled, tmp_path: Path) -> None:
+    name = some_object(filled)
+    quoted = '"' + name.replace('"', '""') + '"'
+    (tmp_path / "objects.csv").write_text(f'title,resource\n"a, b",{quoted}\n\n', encoding="utf-8")
+    (tmp_path / "plain.CSV").write_text(f"{quoted}\n", encoding="utf-8")
+    (tmp_path / "bad.csv").write_text('a"b,"c"d\n', encoding="utf-8")
+    rows = filled.run("who-touched", name, "--format", "json").data["rows"]
+    for file in ("objects.csv", "plain.CSV"):
+        ran = filled.run("who-touched", f"@{tmp_path / file}", "--format", "json")
+        assert ran.code == 0, ran.err
+        assert ran.data["rows"] == rows
+    bad = filled.run("who-touched", f"@{tmp_path / 'bad.csv'}")
+    assert (bad.code, "it is no CSV" in bad.err) == (2, True)

@@ -74,3 +74,10 @@ def test_many_threads_read_what_one_reads(jobs: int) -> None:
     assert len(alone) == 60_000
     assert alone[-1] == ("e59999", "don:identity:x:2", "192.0.2.199", "don:core:x:ticket/5", 59_999)
     assert read(jobs) == alone
+
+
+def test_there_are_no_more_threads_than_memory_bears() -> None:
+    data = b"\n".join(json.dumps({"id": f"e{n}", "timestamp": "2026-11-03T10:00:00Z"}).encode() for n in range(20_000))
+    with Normaliser(load("devrev"), memory=32 * 2**20, jobs=64) as normaliser:
+        batches = list(normaliser.read([Input(io.BytesIO(data), len(data), "0" * 64)]))
+    assert sum(batch.events.num_rows for batch in batches) == 20_000

@@ -67,6 +67,24 @@ def test_in_a_folder_only_logs_and_archives_are_taken_and_the_rest_is_named(tmp_
     assert [one.name for one in expand([str(tmp_path / "logs" / "LICENSE")])] == ["LICENSE"]
 
 
+def test_what_lies_elsewhere_or_is_hidden_or_no_file_is_named_not_taken(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "logs", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "a.json").write_text("{}")
+    (inside / "current.json").symlink_to(outside / "a.json")
+    (inside / "gone.json").symlink_to(outside / "gone.json")
+    (inside / "sub").symlink_to(outside)
+    (inside / ".hidden.json").write_text("{}")
+    (inside / ".DS_Store").write_text("")
+    os.mkfifo(inside / "pipe.json")
+    others: list[str] = []
+    assert [one.name for one in expand([str(inside)], passed_over=others)] == ["logs/a.json"]
+    assert sorted(others) == [
+        *("logs/.hidden.json", "logs/current.json", "logs/gone.json", "logs/pipe.json", "logs/sub/"),
+    ]
+
+
 @pytest.mark.usefixtures("logs")
 @pytest.mark.parametrize("path", ["nothing.json", "logs/*.csv", "", "logs/deep/\0", "empty"])
 def test_what_names_nothing_is_an_error(path: str, tmp_path: Path) -> None:

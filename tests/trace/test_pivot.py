@@ -123,3 +123,21 @@ def test_search_on_every_engine(engine: str, raws: list[str], text: str) -> None
 def test_search_reads_what_json_escapes_and_gives_one_more_than_asked(engine: str) -> None:
     events = [event(number, raw='{"name": "Zo\\u00eb"}', time=START) for number in range(4)]
     assert search(engine, events, "ZOë", most=2) == ["e0", "e1", "e2"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "met"),
+    [
+        ("192.0.2.0/24", {"192.0.2.2:8443", "192.0.2.9", "::ffff:192.0.2.9", "[::ffff:192.0.2.7]:443"}),
+        ("::ffff:192.0.2.0/120", {"192.0.2.2:8443", "192.0.2.9", "::ffff:192.0.2.9", "[::ffff:192.0.2.7]:443"}),
+        ("192.0.2.2", {"192.0.2.2:8443"}),
+        ("::ffff:192.0.2.9", {"192.0.2.9", "::ffff:192.0.2.9"}),
+        ("2001:db8::/32", {"2001:0db8::1", "[2001:db8::2]:80"}),
+    ],
+)
+def test_an_address_is_met_however_it_is_written(wanted: str, met: set[str]) -> None:
+    values = ["192.0.2.2:8443", "192.0.2.9", "::ffff:192.0.2.9", "[::ffff:192.0.2.7]:443", "2001:0db8::1"]
+    values += ["[2001:db8::2]:80", "198.51.100.1", "none", "192.0.2.999:1"]
+    network = trace.network(wanted)
+    assert network
+    assert set(trace.Addresses(values).inside(network)) == met
