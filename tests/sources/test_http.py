@@ -291,6 +291,10 @@ def test_an_answer_that_drips_is_given_up(serve: Callable[..., str]) -> None:
             handler.wfile.write(b" ")
             time.sleep(0.005)
 
-    config = HttpConfig(retry_attempts=1, read_timeout=0.02)
-    with Client(serve(answer), {}, config) as one, pytest.raises(errors.TransferError, match="come to an end"):
+    times = iter(range(0, 10**6, 10))
+    config = HttpConfig(retry_attempts=1, read_timeout=5)
+    with (
+        Client(serve(answer), {}, config, clock=lambda: float(next(times))) as one,
+        pytest.raises(errors.TransferError, match="come to an end"),
+    ):
         one.request("GET", "/x")

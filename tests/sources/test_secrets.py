@@ -31,7 +31,7 @@ TOKEN = "dvr-token-5ec4e7"
 KEY = "cr-key-5ec4e7"
 SECRETS = (SIGNATURE, TOKEN, KEY, "AKIASECRET")
 QUERY = f"X-Amz-Date=20261103T100000Z&X-Amz-Expires=28800&X-Amz-Credential=AKIASECRET%2Fx&X-Amz-Signature={SIGNATURE}"
-HTTP = HttpConfig(retry_attempts=2, read_timeout=0.2)
+HTTP = HttpConfig(retry_attempts=2, read_timeout=5)
 
 
 def echo(handler: BaseHTTPRequestHandler, status: int, **headers: str) -> None:
