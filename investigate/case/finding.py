@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from investigate.case.answer import Answer
     from investigate.case.case import Case
     from investigate.events import TimeLike
-    from investigate.trace.graph import Reach
+    from investigate.trace.graph import Node, Reach
 
 MOST_FOUND: Final = 1_000
 MOST_PROOFS: Final = 5
@@ -137,9 +137,10 @@ def search(
 
 def blast_radius(
     case: Case,
-    *seeds: str | Sequence[str],
+    *seeds: str | Sequence[str] | Node,
     start: TimeLike | None = None,
     end: TimeLike | None = None,
+    sources: str | Sequence[str] = (),
     depth: int = 2,
     hub: int = HUB,
     follow_hubs: bool = False,
@@ -151,9 +152,11 @@ def blast_radius(
 
     Args:
         case: where to look.
-        seeds: actors, by key or e-mail address, persons, credentials or addresses, singly or in lists.
+        seeds: actors, by key or e-mail address, persons, credentials or addresses, singly or in lists; or a `Node`,
+            of an actor in one source and tenant alone.
         start: see `Window.of`; None is where the case's coverage begins.
         end: not included; None is where it ends.
+        sources: profile names, of which alone events count; empty: all.
         depth: steps from a seed, at least 1: an identity's credentials, addresses and objects are one step away, who
             shares those two.
         hub: an address or credential of more identities than these, or a bot, service or system of more credentials
@@ -178,21 +181,24 @@ def blast_radius(
     """
     from investigate.trace import graph, radius  # noqa: PLC0415 - only needed here
 
-    names = listed(seeds)
-    if not names:
+    nodes = [one for one in seeds if isinstance(one, graph.Node)]
+    names = listed(one for one in seeds if not isinstance(one, graph.Node))
+    if not names and not nodes:
         raise UsageError("No seed was named.", "Name an actor, a credential or an address as the events have it.")
     if min(depth, hub, proofs) < 1:
         raise UsageError("Depth, hub and proofs are at least 1.", "For example depth=2.")
-    scope = Scope(case.window(start, end))
+    scope = Scope(case.window(start, end), sources=listed([sources]))
     assert scope.window is not None  # noqa: S101 - `window()` always gives one
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
         (links,) = reading.collect(radius.links(reading.actions(scope)))
         walked = graph.Graph(links.iter_rows(named=True), directory)
         begun = {name: walked.find(name, directory, reading.keys_of(name)) for name in names}
-        reach = walked.spread((node for nodes in begun.values() for node in nodes), depth, hub, follow_hubs=follow_hubs)
+        there = [node for node in nodes if walked.has(node)]
+        there += [node for found in begun.values() for node in found]
+        reach = walked.spread(there, depth, hub, follow_hubs=follow_hubs)
         proven = _prove(reading, scope, links, reach, depth, proofs)
-        near = reading.near([name for name, nodes in begun.items() if not nodes], _NEAR_SEEDS, scope, who=True)
+        near = reading.near([name for name, found in begun.items() if not found], _NEAR_SEEDS, scope, who=True)
         more: dict[str, Any] = {"suggestions": near, "tables": {"nodes": radius.node_rows(reach, directory)}}
         more["notes"] = tuple(
             f"{kind} {value} is shared by {shared:,}: a hub, {'followed' if node in reach.followed else 'not followed'}"
@@ -200,7 +206,7 @@ def blast_radius(
             for kind, value in [node[:2]]
         )
         frame = radius.edge_rows(reach, proven, proofs)
-        return reading.answer(frame, reading.coverage(scope.window), scope.window, **more)
+        return reading.answer(frame, reading.coverage(scope.window, sources=scope.sources), scope.window, **more)
 
 
 def _prove(reading: Reading, scope: Scope, links: pl.DataFrame, reach: Reach, depth: int, most: int) -> pl.DataFrame:

@@ -164,7 +164,7 @@ class Reading:
         """As `touches`, for what counts events alone: each one's `share` is in one row, whatever it names.
 
         Args:
-            scope: the window, and nothing else.
+            scope: the window, and sources.
         """
         assert scope.window is not None  # noqa: S101 - a question has one
         sums = self._sums(scope.window, _READ)
@@ -311,9 +311,12 @@ class Reading:
             for name, rows in touched.items()
         }
 
-    def coverage(self, *windows: Window, question: dict[str, list[str]] | None = None) -> Coverage:
-        """What is known of the windows a question looked at; see `coverage`."""
-        return _coverage(self.intervals, windows, question)
+    def coverage(
+        self, *windows: Window, question: dict[str, list[str]] | None = None, sources: Sequence[str] = ()
+    ) -> Coverage:
+        """What is known of the windows a question looked at, by some sources, all where none; see `coverage`."""
+        own = [one for one in self.intervals if one.source in sources] if sources else self.intervals
+        return _coverage(own, windows, question)
 
     def answer(self, frame: pl.DataFrame, coverage: Coverage, window: Window, **more: Any) -> Answer:
         """An answer from this reading; its `sql` is the first query that gave it."""

@@ -114,6 +114,10 @@ class Graph:
                 found.append(node)
         return sorted(found)
 
+    def has(self, node: Node) -> bool:
+        """Whether a node is there."""
+        return node in self._around
+
     def spread(self, seeds: Iterable[Node], depth: int, hub: int, *, follow_hubs: bool = False) -> Reach:
         """Walk outwards from seeds.
 

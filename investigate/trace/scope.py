@@ -41,6 +41,7 @@ class Scope:
         src_ips: events that came from one of these.
         actions: the vendor's own words.
         activities: of create, read, update, delete, other.
+        sources: profile names.
     """
 
     window: Window | None = None
@@ -53,6 +54,7 @@ class Scope:
     emails: tuple[str, ...] = ()
     src_ips: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def select(self, events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """The events in scope.
@@ -118,6 +120,7 @@ class Scope:
                 ("activity", self.activities),
                 ("src_ip", self.src_ips),
                 ("action", self.actions),
+                ("source", self.sources),
             )
             if values
         ]

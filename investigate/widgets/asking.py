@@ -10,13 +10,17 @@ from investigate.case.reading import Reading
 from investigate.events import iso
 from investigate.widgets import rows
 from investigate.widgets.where import Where, by, naming, within
+from investigate.widgets.whom import actors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from investigate.case.case import Case
     from investigate.events import Window
+    from investigate.trace.people import Directory
     from investigate.widgets.scope import Chosen
+    from investigate.widgets.where import Actor
+    from investigate.widgets.whom import Meant
 
 
 def window(case: Case, chosen: Chosen) -> Window:
@@ -50,11 +54,16 @@ def selection(case: Case, chosen: Chosen) -> Where:
     return where
 
 
-def people(case: Case, names: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Names of identities as pairs of source and actor, and as e-mail addresses; of a person, all aliases."""
-    with Reading(case, "duckdb") as reading:
-        keys = reading.directory().expand(names)
-    return tuple(keys), tuple(name.lower() for name in names if "@" in name)
+def people(case: Case, chosen: Sequence[Meant]) -> tuple[list[Actor], list[str]]:
+    """Identities as actors, and names that were typed as e-mail addresses too; of a person, all aliases."""
+    mails = [name.lower() for name in chosen if isinstance(name, str) and "@" in name]
+    return actors(directory(case), chosen), mails
+
+
+def directory(case: Case, version: int | None = None) -> Directory:
+    """Who is who in a version of the lake, the newest where None."""
+    with Reading(case, "duckdb", version) as reading:
+        return reading.directory()
 
 
 def coverage(case: Case, chosen: Chosen) -> Coverage:
@@ -77,6 +86,19 @@ def in_sql(query: str, where: Where) -> str:
     bound = "".join(f"\n    {name!r}: {rows.literal(value)!r}," for name, value in where.values.items())
     # Nothing of a log stands in the query: columns are the schema's, values are bound.
     return f'case.sql(\n    """\n{query}\n""",\n    {{{bound}\n    }},\n)'
+
+
+def of_sources(answer: str, frame: str, sources: Sequence[str]) -> str:
+    """Python that narrows a frame of an answer to sources; a person's row names several, with commas.
+
+    Args:
+        answer: Python that gives the answer.
+        frame: of `answer`, such as `answer.frame`.
+        sources: at least one.
+    """
+    both = f'pl.col("source").str.split(", ").list.set_intersection({list(sources)!r})'
+    # An edge of a graph may be nobody's: it has no source, and stays.
+    return f"import polars as pl\n\nanswer = {answer}\n{frame}.filter(({both}.list.len() > 0).fill_null(True))"
 
 
 def call(function: str, *arguments: Any, **named: Any) -> str:

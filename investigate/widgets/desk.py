@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from investigate.widgets.still import Still
     from investigate.widgets.timeline import Timeline
     from investigate.widgets.view import View
+    from investigate.widgets.whom import Meant
 
     V = TypeVar("V", bound=View)
+    Asked = tuple[int, tuple[int, int] | None, Chosen]
+    """What an answer is kept by: version of the lake, state of `identities.csv`, choice."""
 
 _DEMO: Final = "demo-objects.txt"
 _PATIENCE: Final = 300.0
@@ -55,11 +58,11 @@ class Widgets:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.shelf = Shelf(case)
-        self._picks: OrderedDict[tuple[int, Chosen], Pick] = OrderedDict()
+        self._picks: OrderedDict[Asked, Pick] = OrderedDict()
         self._views: dict[type[View], View] = {}
         self._form: ScopeForm | None = None
         self._picking = RLock()
-        self._answers: OrderedDict[tuple[int, Chosen], Answer] = OrderedDict()
+        self._answers: OrderedDict[Asked, Answer] = OrderedDict()
         self._answering = RLock()
         self._listeners: list[Callable[[], object]] = []
 
@@ -76,7 +79,7 @@ class Widgets:
         objects: str | Sequence[str] = (),
         sources: str | Sequence[str] = (),
         activities: str | Sequence[str] = (),
-        identities: str | Sequence[str] = (),
+        identities: Meant | Sequence[Meant | Sequence[str]] = (),
     ) -> Scope:
         """Look at something, as a notebook's parameters say; what they leave open stays as it was.
 
@@ -88,7 +91,7 @@ class Widgets:
             objects: ids, patterns with `*`, or the name of a file below the case, with one a line.
             sources: profile names.
             activities: of create, read, update, delete, other.
-            identities: to point at.
+            identities: to point at: names, or source, tenant and actor of each.
 
         Returns:
             The scope that all widgets share.
@@ -163,16 +166,17 @@ class Widgets:
 
         return self._view(Remarks)
 
-    def table(self, frame: pl.DataFrame, most: int = 20) -> Still:
+    def table(self, frame: pl.DataFrame, most: int = 20, total: int | None = None) -> Still:
         """A frame as a table for people, in a page, a document or a terminal: every cell visible and escaped.
 
         Args:
             frame: such as `Case.sql` gives.
             most: rows that are shown.
+            total: rows there are, where the frame has only the first of them.
         """
         from investigate.widgets.still import Still  # noqa: PLC0415
 
-        return Still(frame, most)
+        return Still(frame, most, total)
 
     def _view(self, kind: type[V]) -> V:
         """The one view of a kind, asked anew: a cell that is run again shows it again, and leaves none behind."""
@@ -207,7 +211,7 @@ class Widgets:
             chosen: what is looked at.
         """
         with self._picking:
-            key = (seat.version, chosen)
+            key = self._asked(seat.version, chosen)
             if key not in self._picks:
                 self._picks[key] = self._picked(seat, chosen)
             self._picks.move_to_end(key)
@@ -228,12 +232,20 @@ class Widgets:
     def once(self, version: int, question: Chosen, ask: Callable[[], Answer]) -> Answer:
         """The answer to a question about a version of the lake, asked once for all views that show part of it."""
         with self._answering:
-            key = (version, question)
+            key = self._asked(version, question)
             if key not in self._answers:
                 self._answers[key] = ask()
             while len(self._answers) > _PICKS:
                 self._answers.popitem(last=False)
             return self._answers[key]
+
+    def _asked(self, version: int, chosen: Chosen) -> Asked:
+        """What tells one answer from another: who is who counts too, and may be said anew at any time."""
+        try:
+            state = self.case.layout.identities.stat()
+        except OSError:
+            return version, None, chosen
+        return version, (state.st_mtime_ns, state.st_size), chosen
 
     def listen(self, listener: Callable[[], object]) -> None:
         """Have `listener` called after an event was starred, tagged or commented."""

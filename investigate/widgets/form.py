@@ -10,6 +10,7 @@ import ipywidgets
 from investigate.case.directory import read_csv
 from investigate.errors import InvestigateError, UsageError
 from investigate.events import ACTIVITIES, iso
+from investigate.report.text import visible
 from investigate.widgets.jobs import sentences
 from investigate.widgets.watched import shown_by, watched
 
@@ -27,6 +28,8 @@ _STYLE: Final = {"description_width": "9em"}
 _NONE: Final = "choose a file of the case"
 _BIGGEST: Final = 4 * 2**20
 """Bytes of a list of objects."""
+_LONGEST: Final = 400
+"""Characters of a sentence about what went wrong."""
 
 
 class ScopeForm(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no types
@@ -91,7 +94,7 @@ class ScopeForm(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no type
             self._say(f"{len(found):,} objects are loaded; press Trace.")
 
     def _fail(self, error: InvestigateError) -> None:
-        message, hint = (html.escape(text) for text in sentences(error))
+        message, hint = (html.escape(visible(text, _LONGEST)) for text in sentences(error))
         self._say(f"<strong>{message}</strong> {hint}")
 
     def _say(self, markup: str) -> None:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from investigate.errors import UsageError
+from investigate.widgets import asking
+from investigate.widgets.whom import Whom, whom
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from investigate.case.case import Case
     from investigate.widgets.scope import Scope
+    from investigate.widgets.whom import Meant
 
 _OBJECTS: Final = ("resource", "resources")
 _EVENT: Final = ("source", "tenant", "event_uid")
@@ -70,15 +75,24 @@ class Frames:
             UsageError: it names neither.
         """
         columns = self._frame.columns
-        given: dict[str, list[str]] = {}
+        given: dict[str, Sequence[Meant]] = {}
         if any(name in columns for name in _OBJECTS):
             given["objects"] = self.objects()
         if "actor" in columns:
-            given["identities"] = self._frame["actor"].drop_nulls().unique(maintain_order=True).to_list()
+            given["identities"] = self._identities(case)
         if not given:
             self._insist("actor")
         case.widgets.scope.change(**given)
         return case.widgets.scope
+
+    def _identities(self, case: Case) -> list[Meant]:
+        """Each by its source and tenant, where the frame has them; a person by name."""
+        rows = self._frame.filter(pl.col("actor").is_not_null())
+        if not {"source", "tenant"} <= set(rows.columns):
+            return rows["actor"].unique(maintain_order=True).to_list()
+        persons = set(asking.directory(case).persons.values())
+        found = rows.select("source", "tenant", "actor").unique(maintain_order=True).iter_rows(named=True)
+        return [Whom("", "", row["actor"]) if row["actor"] in persons else whom(row) for row in found]
 
     def _insist(self, name: str) -> None:
         if name not in self._frame.columns:

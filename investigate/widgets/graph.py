@@ -6,19 +6,23 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from investigate.report.text import visible
+from investigate.trace.graph import Node
 from investigate.widgets.asking import call, ends
 from investigate.widgets.chart import ChartView, inline, labels
 from investigate.widgets.picked import LAKE
 from investigate.widgets.ranking import ranked
 from investigate.widgets.scope import QUESTION
 from investigate.widgets.where import Where
+from investigate.widgets.whom import Whom, named, whom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from investigate.case.answer import Answer
     from investigate.widgets.scope import Chosen
+    from investigate.widgets.whom import Meant
 
+_DEPTH: Final = 2
 MOST: Final = 60
 """Nodes that are drawn."""
 _UNASKED: Final = 500_000
@@ -31,9 +35,6 @@ _NAMES: Final = {"actor": "identity", "credential": "credential", "src_ip": "add
 _COLOURS: Final = ("#1976d2", "#b26a00", "#6a1b9a", "#2e7d32")
 _POINTS: Final = {"actor": "identities", "credential": "credentials", "src_ip": "src_ips", "resource": "only"}
 
-Node = tuple[str, str, str, str]
-"""Kind, value, source and tenant; the last two of an identity alone."""
-
 
 class Graph(ChartView):
     """Blast radius; see `View`."""
@@ -44,7 +45,7 @@ class Graph(ChartView):
     signals: ClassVar[tuple[str, ...]] = ("node",)
     label = "A graph of identities, credentials, addresses and objects, further out the more steps away."
     answer: Answer | None = None
-    seeds: tuple[str, ...] = ()
+    seeds: tuple[Meant, ...] = ()
 
     def ask(self, chosen: Chosen) -> None:
         """As `View` has it."""
@@ -56,8 +57,18 @@ class Graph(ChartView):
         if not self.seeds:
             self.note = "Choose an identity above: the graph begins there."
             return
-        self.answer = self.desk.case.blast_radius(*self.seeds, start=chosen.start, end=chosen.end, depth=2)
+        self.answer = self.desk.case.blast_radius(
+            *_seeds(self.seeds),
+            start=chosen.start,
+            end=chosen.end,
+            sources=chosen.sources,
+            depth=_DEPTH,
+            version=self.seat().version,
+        )
         edges, places = self.answer.frame.to_dicts(), self.answer.tables["nodes"].to_dicts()
+        if not places:
+            self.note = f"{begun} Nothing of it is there in what was collected."
+            return
         self.nodes = _nearest(places, edges)
         kept = set(self.nodes)
         drawn_edges = [one for one in edges if {_end(one, "from"), _end(one, "to")} <= kept]
@@ -67,13 +78,14 @@ class Graph(ChartView):
         )
         hubs = " ".join(f"{visible(note, 160)}." for note in list(dict.fromkeys(self.answer.notes))[:3])
         self.note = f"{begun} {len(places):,} nodes, {len(edges):,} links.{cap} {hubs}".strip()
-        self.rows = [_row(one) for one in drawn_edges]
+        names = _readable(kept)
+        self.rows = [_row(one, names) for one in drawn_edges]
         depths = {_node(one): one["depth"] for one in places}
         self.spec = drawn(self.nodes, depths, drawn_edges)
 
-    def _first(self, chosen: Chosen) -> tuple[str, ...]:
+    def _first(self, chosen: Chosen) -> tuple[Meant, ...]:
         ranking = ranked(self, chosen)
-        return () if ranking is None or ranking.frame.is_empty() else (ranking.frame["actor"][0],)
+        return () if ranking is None or ranking.frame.is_empty() else (whom(ranking.frame.row(0, named=True)),)
 
     def pointed(self, value: Mapping[str, Any]) -> None:
         """As `ChartView` has it: one node, by its number."""
@@ -81,25 +93,36 @@ class Graph(ChartView):
         number = numbers[0] if isinstance(numbers, list) and numbers else None
         if not (isinstance(number, int) and 0 <= number < len(self.nodes)):
             return
-        kind, name = self.nodes[number][:2]
+        kind, name, source, tenant = self.nodes[number]
         if kind == "resource":
             self.desk.scope.change(only=name)
         else:
-            self.desk.scope.point(**{_POINTS[kind]: [name]})
+            self.desk.scope.point(**{_POINTS[kind]: [Whom(source, tenant, name) if kind == "actor" else name]})
 
     def code(self) -> str:
         """As `View` has it."""
         now = self.desk.scope.now
         if not self.seeds:
             return ""
-        return call("blast_radius", *self.seeds, **ends(now), depth=2)
+        seeds = _seeds(self.seeds)
+        asked = call("blast_radius", *seeds, **ends(now), sources=list(now.sources), depth=_DEPTH)
+        exact = any(isinstance(one, Node) for one in seeds)
+        return f"from investigate.trace.graph import Node\n\n{asked}" if exact else asked
+
+
+def _seeds(chosen: Iterable[Meant]) -> list[str | Node]:
+    """Where it begins: an identity by itself, a person by name."""
+    return [
+        one if isinstance(one, str) else Node("actor", one.actor, one.source, one.tenant) if one.source else one.actor
+        for one in chosen
+    ]
 
 
 def drawn(nodes: list[Node], depths: Mapping[Node, int], edges: list[dict[str, Any]]) -> dict[str, Any]:
     """The graph as Vega-Lite: rings by distance, links as lines."""
     import altair as alt  # noqa: PLC0415 - of the extra `lab`
 
-    places, names = _rings(nodes, depths), _names(nodes)
+    places, names, whole = _rings(nodes, depths), _names(nodes), _readable(nodes)
     points = [
         {
             "n": number,
@@ -107,7 +130,7 @@ def drawn(nodes: list[Node], depths: Mapping[Node, int], edges: list[dict[str, A
             "y": places[node][1],
             "kind": _NAMES[node[0]],
             "label": names[node],
-            "value": visible(node[1], 200),
+            "value": whole[node],
             "steps": depths[node],
         }
         for number, node in enumerate(nodes)
@@ -144,12 +167,25 @@ def drawn(nodes: list[Node], depths: Mapping[Node, int], edges: list[dict[str, A
 
 
 def _names(nodes: list[Node]) -> dict[Node, str]:
-    found: dict[Node, str] = {}
+    found, actors = dict[Node, str](), _actors(nodes)
     for kind in _NAMES:
-        own = [node for node in nodes if node[0] == kind]
-        short = labels(list(dict.fromkeys(node[1] for node in own)))
-        found |= {node: short[node[1]] for node in own}
+        own = {node: actors.get(node, node[1]) for node in nodes if node[0] == kind}
+        short = labels(list(dict.fromkeys(own.values())))
+        found |= {node: short[name] for node, name in own.items()}
     return found
+
+
+def _readable(nodes: Iterable[Node]) -> dict[Node, str]:
+    """What each is called in full, or nearly so."""
+    ones = list(nodes)
+    return {node: visible(node[1], 200) for node in ones} | _actors(ones, 200)
+
+
+def _actors(nodes: Iterable[Node], limit: int | None = None) -> dict[Node, str]:
+    """What identities are called, so that no two are called the same."""
+    own = {node: Whom(node[2], node[3], node[1]) for node in nodes if node[0] == "actor"}
+    names = named(own.values(), limit)
+    return {node: names[who] for node, who in own.items()}
 
 
 def _rings(nodes: list[Node], depths: Mapping[Node, int]) -> dict[Node, tuple[float, float]]:
@@ -176,18 +212,18 @@ def _nearest(places: list[dict[str, Any]], edges: list[dict[str, Any]]) -> list[
 
 
 def _node(one: Mapping[str, Any]) -> Node:
-    return one["kind"], one["value"], one["source"] or "", one["tenant"] or ""
+    return Node(one["kind"], one["value"], one["source"] or "", one["tenant"] or "")
 
 
 def _end(one: Mapping[str, Any], end: str) -> Node:
     """An end of an edge; source and tenant of an edge are those of the actor that is one of its ends."""
     kind = one[f"{end}_kind"]
-    return (kind, one[end], one["source"] or "", one["tenant"] or "") if kind == "actor" else (kind, one[end], "", "")
+    return Node(kind, one[end], *((one["source"] or "", one["tenant"] or "") if kind == "actor" else ()))
 
 
-def _row(one: Mapping[str, Any]) -> dict[str, Any]:
+def _row(one: Mapping[str, Any], names: Mapping[Node, str]) -> dict[str, Any]:
     from investigate.case.display import cell  # noqa: PLC0415
 
     kinds = f"{_NAMES[one['from_kind']]} → {_NAMES[one['to_kind']]}"
-    shown = [visible(one["from"], 80), visible(one["to"], 80), kinds, f"{one['events']:,}"]
+    shown = [names[_end(one, "from")], names[_end(one, "to")], kinds, f"{one['events']:,}"]
     return {"cells": [*shown, cell(one["first"]), cell(one["last"])]}

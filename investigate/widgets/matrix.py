@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from investigate.case.display import cell
 from investigate.report.text import visible
-from investigate.widgets.asking import call, ends
+from investigate.widgets.asking import call, ends, of_sources
 from investigate.widgets.chart import ChartView, inline, labels
 from investigate.widgets.ranking import EMPTY, MATRIX, ranked
 from investigate.widgets.scope import QUESTION
+from investigate.widgets.whom import Whom, everybody, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,16 +48,19 @@ class Matrix(ChartView):
         if frame.is_empty():
             self.note = "Nobody touched them in what was collected."
             return
-        who = self.answer.frame["actor"].unique(maintain_order=True).to_list()
+        who = everybody(self.answer.frame)
         objects = _busiest(frame)
         wanted_who, wanted_what = who[:MOST], objects[:MOST]
-        cells = [row for row in frame.to_dicts() if row["actor"] in wanted_who and row["resource"] in wanted_what]
+        pairs = zip(frame.iter_rows(named=True), everybody(frame), strict=True)
+        found = [{**row, "whom": one} for row, one in pairs if row["resource"] in wanted_what]
+        cells = [row for row in found if row["whom"] in wanted_who]
         self.note = f"{len(who):,} identities, {len(objects):,} objects."
         if len(who) > MOST or len(objects) > MOST:
             self.note += (
                 f" Capped: the first {len(wanted_who)} identities and the {len(wanted_what)} most touched objects."
             )
-        self.rows = [_row(number, one) for number, one in enumerate(cells)]
+        names = named(wanted_who, 80)
+        self.rows = [_row(number, one, names[one["whom"]]) for number, one in enumerate(cells)]
         self.cells = cells
         self.spec = drawn(cells, wanted_who, wanted_what)
 
@@ -66,7 +70,7 @@ class Matrix(ChartView):
         number = numbers[0] if isinstance(numbers, list) and numbers else None
         if isinstance(number, int) and 0 <= number < len(self.cells):
             one = self.cells[number]
-            self.desk.scope.point(identities=[one["actor"]], only=one["resource"])
+            self.desk.scope.point(identities=[one["whom"]], only=one["resource"])
 
     def code(self) -> str:
         """As `View` has it."""
@@ -74,21 +78,25 @@ class Matrix(ChartView):
         if not now.objects:
             return ""
         asked = call("who_touched", *now.objects, with_matrix=True, **ends(now), activity=list(now.activities))
+        if now.sources:
+            return of_sources(asked, 'answer.tables["matrix"]', now.sources)
         return f'{asked}.tables["matrix"]'
 
 
-def drawn(cells: list[dict[str, Any]], who: list[str], what: list[str]) -> dict[str, Any]:
+def drawn(cells: list[dict[str, Any]], who: list[Whom], what: list[str]) -> dict[str, Any]:
     """The chart of some cells, as Vega-Lite."""
     import altair as alt  # noqa: PLC0415 - of the extra `lab`
 
-    rows, columns = labels(who), labels(what)
+    names, columns = named(who), labels(what)
+    short = labels(list(names.values()))
+    rows = {one: short[name] for one, name in names.items()}
     values = [
         {
             "n": number,
-            "identity": rows[one["actor"]],
+            "identity": rows[one["whom"]],
             "object": columns[one["resource"]],
             "events": one["events"],
-            "who": visible(one["actor"], 200),
+            "who": visible(names[one["whom"]], 200),
             "what": visible(one["resource"], 200),
             "first": cell(one["first"]),
             "last": cell(one["last"]),
@@ -120,6 +128,6 @@ def _busiest(frame: pl.DataFrame) -> list[str]:
     return sorted(events, key=lambda one: (-events[one], one))
 
 
-def _row(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
-    shown = [visible(one["actor"], 80), visible(one["resource"], 80), f"{one['events']:,}"]
+def _row(number: int, one: Mapping[str, Any], name: str) -> dict[str, Any]:
+    shown = [name, visible(one["resource"], 80), f"{one['events']:,}"]
     return {"cells": [*shown, cell(one["first"]), cell(one["last"])], "point": {"n": [number]}}

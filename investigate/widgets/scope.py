@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import CaseError, UsageError
 from investigate.events import ACTIVITIES, Window, iso, parse_time
+from investigate.report.text import visible
+from investigate.widgets.whom import Whom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
 
     from investigate.events import TimeLike
     from investigate.journal import Journal
+    from investigate.widgets.whom import Meant
 
 _KEPT_AS: Final = "widgets.scope"
 _LISTS: Final = ("objects", "sources", "activities", "identities", "credentials", "src_ips")
 _TIMES: Final = ("start", "end")
+_SHOWN: Final = 120
+"""Characters of a name that are shown where what is looked at is said in words."""
 
 QUESTION: Final = frozenset({"start", "end", "objects", "sources", "activities"})
 """What the ranking, the matrix and the timeline are about."""
@@ -38,7 +43,8 @@ class Chosen:
         objects: the affected ones, by id or, with `*`, by pattern; empty: every event counts.
         sources: profile names; empty: all.
         activities: of create, read, update, delete, other; empty: all.
-        identities: pointed at, as `Case.who_touched` names them; empty: nobody in particular.
+        identities: pointed at: each an identity, or a name of a person or, whatever the source, of an actor, as
+            `Case.who_touched` has them; empty: nobody in particular.
         credentials: pointed at.
         src_ips: pointed at.
         brush: the part of the window pointed at, None for all of it.
@@ -50,7 +56,7 @@ class Chosen:
     objects: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     activities: tuple[str, ...] = ()
-    identities: tuple[str, ...] = ()
+    identities: tuple[Meant, ...] = ()
     credentials: tuple[str, ...] = ()
     src_ips: tuple[str, ...] = ()
     brush: Window | None = None
@@ -143,13 +149,13 @@ class Scope:
             self._watchers.append(watcher)
 
     def lines(self) -> list[str]:
-        """What is looked at, in words, a line each."""
+        """What is looked at, in words, a line each; nothing in them acts on whoever reads them."""
         now = self._now
         ends = f"{iso(now.start) if now.start else 'the beginning'} .. {iso(now.end) if now.end else 'the end'}"
         lines = [f"window  {ends}"]
         lines += [f"{name}  {listed(getattr(now, name))}" for name in _LISTS if getattr(now, name)]
         lines += [f"brush  {now.brush}"] if now.brush else []
-        return lines + ([f"only  {now.only}"] if now.only else [])
+        return lines + ([f"only  {visible(now.only, _SHOWN)}"] if now.only else [])
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
@@ -160,10 +166,12 @@ def changed(before: Chosen, now: Chosen) -> frozenset[str]:
     return frozenset(one.name for one in fields(Chosen) if getattr(before, one.name) != getattr(now, one.name))
 
 
-def listed(values: Iterable[str], most: int = 3) -> str:
-    """The first of some names, and how many more there are."""
+def listed(values: Iterable[Meant], most: int = 3) -> str:
+    """The first of some names, visible and not too long, and how many more there are."""
     names = list(values)
-    return ", ".join(names[:most]) + (f", and {len(names) - most:,} more" if len(names) > most else "")
+    return ", ".join(visible(str(one), _SHOWN) for one in names[:most]) + (
+        f", and {len(names) - most:,} more" if len(names) > most else ""
+    )
 
 
 def _typed(given: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +182,8 @@ def _typed(given: dict[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name in _TIMES:
             found[name] = _time(value)
+        elif name == "identities":
+            found[name] = _identities(value)
         elif name in _LISTS:
             names = [value] if isinstance(value, str) else list(value or ())
             found[name] = tuple(dict.fromkeys(str(one).strip() for one in names if str(one).strip()))
@@ -184,6 +194,20 @@ def _typed(given: dict[str, Any]) -> dict[str, Any]:
     if strange := [word for word in found.get("activities", ()) if word not in ACTIVITIES]:
         raise UsageError(f"{strange[0]!r} is no activity.", f"Activities are {', '.join(ACTIVITIES)}.")
     return found
+
+
+def _identities(value: Any) -> tuple[Meant, ...]:
+    """Names as they are typed, and identities, which JSON and notebooks have as lists of source, tenant and actor."""
+    given = [value] if isinstance(value, str | Whom) else list(value or ())
+    found: dict[Meant, None] = {}
+    for one in given:
+        if isinstance(one, list | tuple):
+            if len(one) != len(Whom._fields) or not all(isinstance(part, str) for part in one):
+                raise UsageError("This is no identity.", "Give a name, or source, tenant and actor.")
+            found[Whom(*one)] = None
+        elif name := str(one).strip():
+            found[name] = None
+    return tuple(found)
 
 
 def _time(value: TimeLike | None) -> datetime | None:

@@ -16,10 +16,12 @@ class Still:
     Args:
         frame: of anything.
         most: rows that are shown; how many there are is said.
+        total: how many there are, where the frame has only the first of them.
     """
 
-    def __init__(self, frame: pl.DataFrame, most: int) -> None:
+    def __init__(self, frame: pl.DataFrame, most: int, total: int | None = None) -> None:
         self._frame, self._most = frame, most
+        self._total = frame.height if total is None else total
 
     def __repr__(self) -> str:
         return text_table(self._frame.head(self._most), [self._said()])
@@ -29,7 +31,7 @@ class Still:
         return {"text/plain": repr(self), "text/html": html}
 
     def _said(self) -> str:
-        total = self._frame.height
+        total, shown = self._total, min(self._most, self._frame.height)
         if not total:
             return "nothing"
-        return f"{total:,} rows" if total <= self._most else f"the first {self._most} of {total:,} rows"
+        return f"{total:,} rows" if total <= shown else f"the first {shown} of {total:,} rows"

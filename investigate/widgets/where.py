@@ -7,7 +7,7 @@ refused, and values are bound.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from investigate.errors import UsageError
 from investigate.events import COLUMNS, parse_time
@@ -112,15 +112,35 @@ def naming(where: Where, objects: Sequence[str]) -> None:
     where.add(*found)
 
 
-def by(where: Where, keys: Iterable[tuple[str, str]], emails: Iterable[str] = ()) -> None:
-    """Events of some identities: pairs of source and actor, where an empty source is any, or e-mail addresses."""
+class Actor(NamedTuple):
+    """An actor, in one place or in any.
+
+    Attributes:
+        actor: its key.
+        source: where it is valid; None is anywhere.
+        tenant: likewise.
+        elsewhere: sources in which the same key is somebody else.
+    """
+
+    actor: str
+    source: str | None = None
+    tenant: str | None = None
+    elsewhere: tuple[str, ...] = ()
+
+
+def by(where: Where, actors: Iterable[Actor], emails: Iterable[str] = ()) -> None:
+    """Events of some actors, or under some e-mail addresses; of nobody, none."""
     found = []
-    for source, actor in keys:
-        named = f"actor = {where.bind(actor)}"
-        found.append(f"({named} AND source = {where.bind(source)})" if source else named)
+    for one in actors:
+        parts = [f"actor = {where.bind(one.actor)}"]
+        places = {"source": one.source, "tenant": one.tenant}
+        parts += [f"{name} = {where.bind(value)}" for name, value in places.items() if value is not None]
+        if one.elsewhere:
+            parts.append(f"source NOT IN ({', '.join(where.bind(name) for name in one.elsewhere)})")
+        found.append(f"({' AND '.join(parts)})")
     if mails := list(emails):
         found.append(f"list_contains({where.bind(mails)}, lower(actor_email))")
-    where.add(*found)
+    where.add(*(found or ["false"]))
 
 
 def filtered(where: Where, filters: Any) -> None:

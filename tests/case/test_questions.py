@@ -14,6 +14,7 @@ from investigate.case.reading import Reading
 from investigate.errors import BadTime, ConfigError, UsageError
 from investigate.events import Window
 from investigate.journal import Counts, CoverageState, Interval
+from investigate.trace.graph import Node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +201,17 @@ def test_an_e_mail_address_is_a_seed(tmp_path: Path) -> None:
     answer = case.blast_radius("ann@meridian.example")
     assert answer.frame.equals(case.blast_radius("u1").frame)
     assert answer.frame["from"].to_list()[0] == "u1"
+
+
+def test_a_seed_is_an_actor_of_one_source_and_only_some_sources_count(filled: Case) -> None:
+    tenant = filled.sql("SELECT any_value(tenant) FROM events WHERE source = 'coderabbit'").item()
+    alone = filled.blast_radius(Node("actor", HOSTILE, "coderabbit", tenant), depth=1, **DAY).frame
+    assert set(alone["source"]) == {"coderabbit"}
+    assert set(filled.blast_radius(HOSTILE, depth=1, **DAY).frame["source"]) == {"coderabbit", "cloudtrail"}
+    narrowed = filled.blast_radius(HOSTILE, depth=1, sources="coderabbit", **DAY)
+    assert narrowed.frame.equals(alone)
+    assert {source for source, _ in narrowed.coverage.sources} == {"coderabbit"}
+    assert filled.blast_radius(Node("actor", HOSTILE, "coderabbit", "elsewhere"), **DAY).frame.is_empty()
 
 
 def test_a_start_after_all_that_was_collected_asks_up_to_now(filled: Case) -> None:

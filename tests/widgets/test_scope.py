@@ -12,6 +12,7 @@ import investigate
 from investigate.errors import BadTime, UsageError
 from investigate.events import ACTIVITIES, Window
 from investigate.widgets.scope import Chosen, Scope, changed
+from investigate.widgets.whom import Whom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ choices = st.builds(
     objects=names,
     sources=names,
     activities=st.lists(st.sampled_from(ACTIVITIES), unique=True).map(tuple),
-    identities=names,
+    identities=st.tuples(st.sampled_from(["ann"]), st.builds(Whom, st.text(), st.text(), st.text())),
     brush=st.sampled_from([None, Window.of("2026-11-01T00:00:00.000001Z", "2026-11-02")]),
     only=st.text(max_size=5),
 )
@@ -65,6 +66,8 @@ def test_pointing_at_something_lets_go_of_the_rest_and_keeps_the_question() -> N
     [
         ({"colour": "red"}, UsageError),
         ({"activities": ["steal"]}, UsageError),
+        ({"identities": [["a", "b"]]}, UsageError),
+        ({"identities": [["a", "b", 1]]}, UsageError),
         ({"start": "yesterday"}, BadTime),
         ({"start": "2026-11-01T00:00:00"}, BadTime),
         ({"start": "2026-11-02", "end": "2026-11-01"}, BadTime),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import papermill
+import polars as pl
 import pytest
 
 import investigate
@@ -83,10 +84,24 @@ def test_other_parameters_are_another_question(demo: Path, tmp_path: Path) -> No
     assert f"{named:,} events" in shown(book, "events", "text/plain")
 
 
+def test_its_last_table_is_that_of_the_ranking(demo: Path, tmp_path: Path) -> None:
+    case = investigate.open(demo)
+    case.widgets.look()
+    narrow = case.who_touched(*case.widgets.scope.now.objects, activity="update").frame
+    wide = case.who_touched(*case.widgets.scope.now.objects).frame
+    assert 0 < narrow.height < wide.height
+    book = run(tmp_path, CASE=str(demo), ACTIVITIES=["update"])
+    last = shown(book, "after")
+    assert f" {narrow.height} rows, duckdb" in last
+    for row in narrow.iter_rows(named=True):
+        assert f">{row['events']}</td>" in last.split(row["actor"], 1)[1][:200]
+
+
 def test_of_an_empty_case_it_says_so_and_goes_on(tmp_path: Path) -> None:
     book = run(tmp_path, CASE=str(tmp_path / "empty"))
     assert "No affected objects are named yet" in shown(book, "identities")
     assert "nothing was ever collected" in shown(book, "events")
+    assert "investigate-still" in shown(book, "after")
 
 
 def test_nbval_runs_every_cell_of_this_and_of_the_periodic_audit(demo: Path, tmp_path: Path) -> None:
@@ -99,3 +114,24 @@ def test_nbval_runs_every_cell_of_this_and_of_the_periodic_audit(demo: Path, tmp
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert f"{cells} passed" in done.stdout, done.stdout[-3000:]
     assert list((demo / "reports").glob("audit-*.html"))
+
+
+def test_the_audit_says_how_many_had_new_access_and_not_how_many_it_read(demo: Path) -> None:
+    source = NOTEBOOKS / "3_periodic_audit.ipynb"
+    book = nbformat.read(source, as_version=4)
+    case = investigate.open(demo)
+    cells = {cell["id"]: cell["source"] for cell in book.cells}
+    many = pl.DataFrame({"n": range(2_252)})
+
+    class Case:
+        widgets = case.widgets
+
+        def sql(self, query: str, _values: object) -> pl.DataFrame:
+            rows = many.select(pl.len()) if "count(*)" in query else many
+            return rows.head(int(query.split("LIMIT")[1])) if "LIMIT" in query else rows
+
+    *before, last = cells["access"].splitlines()
+    variables: dict[str, Any] = {"case": Case(), "window": case.window("2026-11-01", "2026-11-02")}
+    exec("\n".join(before), variables)  # noqa: S102 - the cell of this repository
+    assert "the first 20 of 2,252 rows" in repr(eval(last, variables))  # noqa: S307
+    assert all("`BASELINE`" in cells[name] for name in ("hours-text", "addresses-text"))

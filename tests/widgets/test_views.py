@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -18,7 +19,7 @@ from investigate.widgets.graph import MOST as MOST_NODES
 from investigate.widgets.matrix import MOST as MOST_CELLS
 from investigate.widgets.rows import LONGEST, LONGEST_RAW
 
-from .traced import HOSTILE, OBJECTS, Told, ask, case_of, hostile_case, record, small_case
+from .traced import HOSTILE, OBJECTS, WINDOW, Told, ask, case_of, hostile_case, record, small_case
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,20 +113,19 @@ def test_what_a_saved_notebook_keeps_of_a_view_is_small(case: Case, name: str) -
 @pytest.mark.parametrize("name", TRACING)
 def test_the_code_of_a_view_asks_what_it_shows(case: Case, name: str) -> None:
     made = view(case, name)
-    variables: dict[str, Any] = {"case": case}
-    *before, last = made.code().strip().rsplit("\n\n", 1) if name == "identities" else [made.code()]
-    exec("\n".join(before), variables)  # noqa: S102 - it is what the button inserts
-    lines = last.splitlines()
-    found = eval(last, variables) if len(lines) == 1 or name != "identities" else _run(last, variables)  # noqa: S307
+    found = ran(made.code(), case)
     frame = getattr(found, "frame", found)
     assert frame.height > 0
     if name == "events":
         assert frame.height == made.total == count(case, NAMED)
 
 
-def _run(code: str, variables: dict[str, Any]) -> Any:
-    exec(code, variables)  # noqa: S102
-    return variables["answer"]
+def ran(code: str, case: Case) -> Any:
+    """What the cell shows that the button inserts."""
+    *before, last = ast.parse(code).body
+    variables: dict[str, Any] = {"case": case}
+    exec("\n".join(map(ast.unparse, before)), variables)  # noqa: S102 - it is what the button inserts
+    return eval(ast.unparse(last), variables)  # noqa: S307
 
 
 def test_an_empty_case_says_so_gently(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_ranking_is_that_of_who_touched(case: Case) -> None:
     made = view(case, "identities")
     expected = case.who_touched(*OBJECTS[:2]).frame
     rows = made.content()["rows"]
-    assert [row["key"] for row in rows] == expected["actor"].to_list()
+    assert [row["key"][2] for row in rows] == expected["actor"].to_list()
     assert [row["cells"][2] for row in rows] == [str(number) for number in expected["events"]]
 
 
@@ -159,7 +159,8 @@ def test_choosing_an_identity_shows_all_it_did(case: Case) -> None:
     ask(identities, do="choose", key=first)
     assert events.settle(20)
     assert timeline.settle(20)
-    assert events.total == count(case, f"actor = '{first}'")
+    assert events.total == count(case, f"actor = '{first[2]}'")
+    assert identities.content()["chosen"] == [first]
     assert sum(int(row["cells"][2]) for row in timeline.rows) == events.total
     ask(identities, do="choose", key=first)
     assert events.settle(20)
@@ -206,6 +207,23 @@ def test_the_graph_begins_at_who_was_chosen(case: Case) -> None:
     assert graph.rows
 
 
+def test_the_graph_begins_at_an_address_that_was_typed(tmp_path: Path) -> None:
+    case = case_of(tmp_path, record(0))
+    take_rabbit(case, tmp_path, "Ann", email="Ann@Example.com")
+    actor = case.sql("SELECT actor FROM events WHERE actor_email = 'Ann@Example.com'").item()
+    assert actor != "Ann@Example.com"
+    case.widgets.look(identities="ann@example.com")
+    assert view(case, "graph").nodes[0][:3] == ("actor", actor, "coderabbit")
+
+
+def take_rabbit(case: Case, folder: Path, name: str, **more: str) -> None:
+    """Bring one event of CodeRabbit into a case: somebody made a key."""
+    actor = {"name": name, "subtitle": "Member", "isBot": False, **more}
+    one = {"id": "r1", "action": "api_key_create", "createdAt": "2026-11-03T09:30:00.000Z", "actor": actor}
+    (folder / "rabbit.jsonl").write_text(json.dumps({**one, "ipAddress": "192.0.2.1", "resourceSummary": "key"}))
+    case.import_files(folder / "rabbit.jsonl", "coderabbit", covers=WINDOW)
+
+
 def test_what_is_too_much_to_draw_is_capped_and_said_to_be(tmp_path: Path) -> None:
     many = [
         record(n, userIdentity={"arn": f"arn:aws:iam::1:user/{n}", "accessKeyId": "one"}, sourceIPAddress="192.0.2.1")
@@ -223,6 +241,124 @@ def test_an_unknown_object_is_named_with_what_is_like_it(case: Case) -> None:
     text = bundle(view(case, "identities"))["text/plain"]
     assert "not touched in what was collected: arn:aws:s3:::vault/o1" in text
     assert "did you mean" in text
+
+
+# Who is whom
+
+
+@pytest.fixture
+def alike(tmp_path: Path) -> Case:
+    """Two accounts, and in each a user of the same name, and one who is there in one alone."""
+    arns = ("user/ann", "user/ann", "user/bob", "user/ann", "user/bea")
+    accounts = ("1", "2", "1", "1", "1")
+    lines = [
+        record(n, recipientAccountId=account, userIdentity={"arn": arn}, resources=[{"ARN": OBJECTS[0]}])
+        for n, (arn, account) in enumerate(zip(arns, accounts, strict=True))
+    ]
+    case = case_of(tmp_path, *lines)
+    case.widgets.scope.change(objects=OBJECTS[:1])
+    return case
+
+
+def test_of_two_of_the_same_name_only_the_one_that_is_chosen_is_shown(alike: Case) -> None:
+    identities, events, graph = view(alike, "identities"), view(alike, "events"), view(alike, "graph")
+    rows = identities.content()["rows"]
+    assert [row["cells"][0] for row in rows] == [
+        *("user/ann (cloudtrail/1)", "user/ann (cloudtrail/2)", "user/bea", "user/bob")
+    ]
+    for row, events_of_it in zip(rows[:2], (2, 1), strict=True):
+        ask(identities, do="choose", key=row["key"])
+        assert events.settle(20)
+        assert events.total == events_of_it
+        assert identities.content()["chosen"] == [row["key"]]
+        assert graph.settle(20)
+        assert graph.nodes[0] == ("actor", "user/ann", "cloudtrail", row["key"][1])
+    assert "user/ann (cloudtrail/2)" in repr(alike.widgets.scope)
+    again = investigate.open(alike.path)
+    assert view(again, "events").total == 1
+    again.widgets.look(identities="user/ann")
+    assert view(again, "events").total == 3
+    assert len(view(again, "identities").content()["chosen"]) == 2
+
+
+def test_the_matrix_keeps_rows_of_the_same_name_apart(alike: Case) -> None:
+    matrix, events = view(alike, "matrix"), view(alike, "events")
+    found = {row["cells"][0]: row["cells"][2] for row in matrix.rows}
+    assert found == {"user/ann (cloudtrail/1)": "2", "user/ann (cloudtrail/2)": "1", "user/bea": "1", "user/bob": "1"}
+    drawn = [values for values in _values(matrix.spec) if "who" in values]
+    assert len({one["identity"] for one in drawn}) == 4
+    number = [row["cells"][0] for row in matrix.rows].index("user/ann (cloudtrail/2)")
+    ask(matrix, do="point", value={"n": [number]})
+    assert events.settle(20)
+    assert events.total == 1
+
+
+def _values(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(spec["data"].get("values") or next(iter(spec["datasets"].values())))
+
+
+def test_the_pivot_keeps_identities_apart_and_puts_a_persons_aliases_together(alike: Case) -> None:
+    pivot, events = view(alike, "pivot"), view(alike, "events")
+    assert _people(pivot)["user/ann (cloudtrail/2)"] == "1"
+    bea, bob = ("cloudtrail", "user/bea"), ("cloudtrail", "user/bob")
+    alike.accept_identity("Bobbie", bea, bob, author="inv")
+    pivot = view(alike, "pivot")
+    assert _people(pivot) == {"user/ann (cloudtrail/1)": "2", "user/ann (cloudtrail/2)": "1", "Bobbie": "2"}
+    rows = pivot.content()["rows"]
+    assert [row["cells"][3] for row in rows if row["cells"][0] == OBJECTS[0]] == ["3"]
+    assert alike.sql(*_asked(pivot)).height == len(rows)
+    key = next(row["key"] for row in rows if row["cells"][0] == "Bobbie")
+    ask(pivot, do="choose", key=key)
+    assert events.settle(20)
+    assert events.total == 2
+    assert pivot.content()["chosen"] == [key]
+
+
+def _people(pivot: Any) -> dict[str, str]:
+    return {row["cells"][0]: row["cells"][2] for row in pivot.content()["rows"] if row["cells"][1] == "identity"}
+
+
+def _asked(made: Any) -> tuple[str, dict[str, Any]]:
+    """Query and values that a view's code runs."""
+    asked: list[Any] = []
+    fake = type("Fake", (), {"sql": lambda _self, *given: asked.extend(given)})()
+    exec(made.code(), {"case": fake})  # noqa: S102 - it is what the button inserts
+    return asked[0], asked[1]
+
+
+def test_what_is_accepted_while_it_is_looked_at_counts_at_once(alike: Case) -> None:
+    identities, matrix = view(alike, "identities"), view(alike, "matrix")
+    bea = next(row["key"] for row in identities.content()["rows"] if row["cells"][0] == "user/bea")
+    ask(identities, do="choose", key=bea)
+    events = view(alike, "events")
+    assert events.total == 1
+    alike.accept_identity("Bobbie", ("cloudtrail", "user/bea"), ("", "user/bob"), author="inv")
+    identities, matrix, events = (view(alike, name) for name in ("identities", "matrix", "events"))
+    assert {"Bobbie": "2"}.items() <= {row["cells"][0]: row["cells"][2] for row in identities.content()["rows"]}.items()
+    assert ["Bobbie", OBJECTS[0], "2"] in [row["cells"][:3] for row in matrix.rows]
+    assert events.total == 2
+    assert identities.content()["chosen"] == [["", "", "Bobbie"]]
+    alike.accept_identity("", ("", "user/bob"), author="inv")
+    assert view(alike, "events").total == 1
+
+
+def test_a_graph_and_the_code_of_a_view_keep_to_the_sources(tmp_path: Path) -> None:
+    case = case_of(tmp_path, record(0, userIdentity={"arn": "ann"}, sourceIPAddress="192.0.2.1"))
+    take_rabbit(case, tmp_path, "Eve")
+    case.widgets.scope.change(objects=["*"])
+    case.widgets.scope.point(src_ips=["192.0.2.1"])
+    assert "Eve" in {node[1] for node in view(case, "graph").nodes}
+    matrix = view(case, "matrix")
+    assert {row["cells"][0] for row in matrix.rows} == {"ann", "Eve"}
+    case.widgets.scope.change(sources=["cloudtrail"])
+    graph, matrix, identities = (view(case, name) for name in ("graph", "matrix", "identities"))
+    assert {node[1] for node in graph.nodes if node[0] == "actor"} == {"ann"}
+    assert "key" not in {node[1] for node in graph.nodes}
+    assert "coderabbit" not in "".join(graph.coverage_lines())
+    case.accept_identity("Ann", ("cloudtrail", "ann"), ("coderabbit", "nobody"), author="inv")
+    assert set(ran(graph.code(), case).frame["source"].drop_nulls()) == {"cloudtrail"}
+    for made in (identities, matrix):
+        assert ran(made.code(), case)["actor"].to_list() == ["Ann"]
 
 
 # The grid
@@ -343,6 +479,37 @@ def test_what_a_log_says_acts_on_nobody(hostile: Case, told: Told, name: str, ob
     assert len(sent) < 200_000
 
 
+def test_what_is_looked_at_is_said_so_that_it_acts_on_nobody(hostile: Case) -> None:
+    scope, form = hostile.widgets.scope, hostile.widgets.form()
+    scope.change(objects=["a\u202eb\x1b[31m", "x" * 5_000], only="o\u202e", identities=["i\x1b", "y" * 5_000])
+    shown = form._repr_mimebundle_()
+    for text in (form.said.value, shown["text/html"], shown["text/plain"], repr(scope)):
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert "a\\u202eb\\x1b[31m" in text
+        assert len(text) < 1_000
+    form.start.value = "z\u202e" * 2_000
+    form._apply()
+    assert "\u202e" not in form.said.value
+    assert len(form.said.value) < 2_500
+
+
+def test_a_long_object_and_a_long_identity_lead_on(tmp_path: Path) -> None:
+    long = ["o" * 1_500, "o" * 1_500 + "2"]
+    lines = [
+        record(n, userIdentity={"arn": "a" * 1_500 + str(n)}, resources=[{"ARN": one}]) for n, one in enumerate(long)
+    ]
+    case = case_of(tmp_path, *lines)
+    case.widgets.scope.change(objects=["*"])
+    for kind in ("object", "identity"):
+        pivot, events = view(case, "pivot"), view(case, "events")
+        keys = [row["key"] for row in pivot.content()["rows"] if row["cells"][1] == kind]
+        assert len(json.dumps(keys)) < 2_500
+        ask(pivot, do="choose", key=keys[1])
+        assert events.settle(20)
+        assert events.total == 1
+        case.widgets.scope.point()
+
+
 def test_long_values_are_cut_on_their_way_and_marked(hostile: Case, told: Told) -> None:
     events = view(hostile, "events")
     ask(events, do="columns", names=["time", "user_agent"])
@@ -382,6 +549,18 @@ def test_an_export_holds_every_event_and_no_formula(hostile: Case, told: Told, f
 # Frames
 
 
+def test_a_frame_names_identities_by_their_place_and_persons_by_name(alike: Case) -> None:
+    second = alike.who_touched(OBJECTS[0]).frame.filter(tenant="2")
+    second.investigate.look(alike)  # type: ignore[attr-defined]
+    assert view(alike, "events").total == 1
+    alike.accept_identity("Bobbie", ("cloudtrail", "user/bea"), ("cloudtrail", "user/bob"), author="inv")
+    person = alike.who_touched(OBJECTS[0]).frame.filter(actor="Bobbie").select("source", "tenant", "actor")
+    person.investigate.look(alike)  # type: ignore[attr-defined]
+    assert view(alike, "events").total == 2
+    person.select("actor").investigate.look(alike)  # type: ignore[attr-defined]
+    assert view(alike, "events").total == 2
+
+
 def test_a_frame_leads_back_to_its_events_and_to_the_widgets(case: Case) -> None:
     frame = pl.DataFrame({"event_uid": ["e0001", "e0002", "e0001"], "resource": [OBJECTS[1], OBJECTS[2], None]})
     found = frames.Frames(frame).events(case)
@@ -398,3 +577,4 @@ def test_a_table_for_people_shows_what_a_log_says_as_text(case: Case) -> None:
     assert [kind for kind, text in shown.items() if "\u202e" in text] == []
     assert "the first 2 of 3 rows" in shown["text/plain"]
     assert "nothing" in repr(case.widgets.table(frame.clear()))
+    assert "the first 3 of 2,252 rows" in repr(case.widgets.table(frame, total=2_252))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from investigate.errors import UsageError
 from investigate.events import COLUMNS, Window, event_schema
-from investigate.widgets.where import OPERATORS, Where, filtered, naming, within
+from investigate.widgets.where import OPERATORS, Actor, Where, by, filtered, naming, within
 
 INJECTION = "x'); DROP TABLE events; --"
 
@@ -135,3 +135,17 @@ def test_a_window_holds_its_start_and_not_its_end() -> None:
     within(where, Window.of("2026-11-03T14:00:00Z", "2026-11-03T15:00:00Z"))
     late = events(time=datetime(2026, 11, 3, 15, tzinfo=UTC))
     assert found(where, events(), late) == [0]
+
+
+def test_an_actor_is_one_in_its_place_and_nobody_is_no_event() -> None:
+    rows = [
+        events(actor="ann", source=source, tenant=tenant) for source, tenant in (("a", "1"), ("a", "2"), ("b", "1"))
+    ]
+    wanted = {Actor("ann"): [0, 1, 2], Actor("ann", "a"): [0, 1], Actor("ann", "a", "2"): [1]}
+    for actor, expected in {**wanted, Actor("ann", elsewhere=("a",)): [2]}.items():
+        where = Where()
+        by(where, [actor])
+        assert found(where, *rows) == expected
+    where = Where()
+    by(where, [])
+    assert found(where, *rows) == []
