@@ -1,7 +1,7 @@
 """The documents of a file of rules, as pySigma takes them: words that only describe keep no rule from being run.
 
 pySigma wants a list where a rule has one text, an id that is a UUID, and one whole bound in a correlation's condition,
-where Sigma's specification knows ranges (`gt: 100`, `lte: 200`) and sums have fractions.
+where Sigma's specification knows ranges (`gt: 100`, `lte: 200`) and sums have fractions. Of a number it makes a double.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sigma.correlations import SigmaCorrelationConditionOperator
 from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
-from investigate.audit.matching import Untranslatable
+from investigate.audit.matching import EXACT, Untranslatable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,9 @@ Document = dict[str, Any]
 Bounds = tuple[tuple[SigmaCorrelationConditionOperator, int | float], ...]
 
 _LARGEST: Final = 2**20
+_LOOKED_FOR: Final = frozenset({"detection", "filter"})
+_OF_NUMBERS: Final = frozenset({"lt", "lte", "gt", "gte"})
+"""Modifiers that take no text."""
 _LISTS: Final = ("tags", "fields", "falsepositives", "references", "scope")
 _WORDS: Final = (*_LISTS, "id", "related", "date", "modified", "author", "description", "license")
 """What says nothing about what a rule looks for, nor how grave it is."""
@@ -54,7 +57,7 @@ def plain(document: Mapping[str, Any]) -> Document:
     Raises:
         Untranslatable: a bound of a correlation is no number.
     """
-    taken = dict(document)
+    taken = {name: _exact(value) if name in _LOOKED_FOR else value for name, value in document.items()}
     for name in _WORDS:
         if name not in document or not _objected(name, document[name]):
             continue
@@ -74,6 +77,16 @@ def plain(document: Mapping[str, Any]) -> Document:
         one = {operator.name.lower(): math.floor(limit)}
         taken["correlation"] = {**document["correlation"], "condition": others | one}
     return taken
+
+
+def _exact(value: Any, modifiers: frozenset[str] = frozenset()) -> Any:
+    """What a rule looks for, with whole numbers that a double does not hold as text, which compares them exactly."""
+    if isinstance(value, dict):
+        return {key: _exact(one, frozenset(str(key).split("|")[1:])) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_exact(one, modifiers) for one in value]
+    large = isinstance(value, int) and abs(value) >= EXACT
+    return str(value) if large and not modifiers & _OF_NUMBERS else value
 
 
 def bounds(document: Mapping[str, Any]) -> Bounds:

@@ -2,6 +2,7 @@
 
 An event is new to a rule by when it arrived in the lake, not by when it happened: late ones of days long audited are
 seen. When it arrived is told by its evidence file, whose acquisition the journal knows; compacting changes nothing.
+Of a file that another machine brought into a lake they share, the audit that first saw it is remembered.
 """
 
 from __future__ import annotations
@@ -42,9 +43,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Frontier:
-    """What each rule has seen: its digest, which changes with what it looks for, and the mark it reached."""
+    """What each rule has seen.
+
+    Attributes:
+        rules: by id, its digest, which changes with what it looks for, and the mark it reached.
+        foreign: of sources and evidence files that the journal does not know of, the version of the audit that first
+            saw them.
+    """
 
     rules: Mapping[str, tuple[str, Mark]] = field(default_factory=dict)
+    foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def since(self, rules: Iterable[Rule], version: int) -> dict[str, int]:
         """The version up to which each rule has seen everything; one that is new or was changed has seen nothing.
@@ -65,9 +73,20 @@ class Frontier:
         ends = [mark.until for rule in rules if rule.id in self.rules for _, mark in [self.rules[rule.id]]]
         return max(ends, default=None)
 
-    def moved(self, rules: Iterable[Rule], mark: Mark) -> Frontier:
-        """The frontier after an audit with these rules; those of others stay where they are."""
-        return replace(self, rules={**self.rules, **{rule.id: (rule.digest, mark) for rule in rules}})
+    def moved(self, rules: Iterable[Rule], mark: Mark, unseen: Iterable[tuple[str, str]] = ()) -> Frontier:
+        """The frontier after an audit; that of rules which took no part stays where it is.
+
+        Args:
+            rules: of the audit.
+            mark: its end.
+            unseen: source and evidence file of what it saw first, without the journal knowing of it.
+        """
+        foreign = {**self._foreign(mark.version), **dict.fromkeys(unseen, mark.version)}
+        return replace(self, rules={**self.rules, **{rule.id: (rule.digest, mark) for rule in rules}}, foreign=foreign)
+
+    def _foreign(self, version: int) -> dict[tuple[str, str], int]:
+        """What is known of this lake: an audit of a later version was one of another lake."""
+        return {key: at for key, at in self.foreign.items() if at <= version}
 
     def arrivals(self, acquisitions: Iterable[AcquisitionRow], version: int) -> dict[tuple[str, str], int]:
         """With which version each evidence file's events arrived, by source and SHA-256.
@@ -78,13 +97,14 @@ class Frontier:
 
         Returns:
             The latest version where several acquisitions brought new events of one file; one above `version` for those
-            an earlier audit found unfinished; `PENDING` for those unfinished now.
+            an earlier audit found unfinished; `PENDING` for those unfinished now. Those of other machines that were
+            seen before are among them, those that were not are missing.
         """
         left = {one for _, mark in self.rules.values() for one in mark.unfinished}
-        found: dict[tuple[str, str], int] = {}
+        found = self._foreign(version)
         for row in acquisitions:
-            if row.state == "done" and (row.counts is None or not row.counts.stored):
-                continue
+            if row.state == "failed" or (row.state == "done" and (row.counts is None or not row.counts.stored)):
+                continue  # what the lake has of its files, somebody else has brought
             at = _arrived(row, version, left)
             for file in row.files:
                 key = (row.source, str(file["sha256"]))
@@ -96,7 +116,8 @@ class Frontier:
         marks = list(dict.fromkeys(mark for _, mark in self.rules.values()))
         listed = [{"version": m.version, "unfinished": list(m.unfinished), "until": iso(m.until)} for m in marks]
         rules = {name: [digest, marks.index(mark)] for name, (digest, mark) in self.rules.items()}
-        return json.dumps({"format": _FORMAT, "marks": listed, "rules": rules}, sort_keys=True)
+        foreign = [[at, *key] for key, at in sorted(self.foreign.items())]
+        return json.dumps({"format": _FORMAT, "marks": listed, "rules": rules, "foreign": foreign}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | None) -> Frontier:
@@ -105,12 +126,13 @@ class Frontier:
         if kept.get("format") != _FORMAT:
             return cls()
         marks = [Mark(m["version"], tuple(m["unfinished"]), parse_time(m["until"])) for m in kept["marks"]]
-        return cls({name: (digest, marks[at]) for name, (digest, at) in kept["rules"].items()})
+        foreign = {(source, evidence): at for at, source, evidence in kept.get("foreign", ())}
+        return cls({name: (digest, marks[at]) for name, (digest, at) in kept["rules"].items()}, foreign)
 
 
 def unfinished(acquisitions: Iterable[AcquisitionRow]) -> tuple[str, ...]:
     """The ids of acquisitions whose events may be in the lake without the journal knowing since when."""
-    return tuple(sorted(row.id for row in acquisitions if row.state != "done" and row.files))
+    return tuple(sorted(row.id for row in acquisitions if row.state not in {"done", "failed"} and row.files))
 
 
 def _arrived(row: AcquisitionRow, version: int, left: set[str]) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Number = int | float
 
-_EXACT: Final = 2**53
+EXACT: Final = 2**53
 """Beyond, a double does not tell neighbouring whole numbers apart."""
 _OPERATORS: Final = {
     CompareOperators.LT: "<",
@@ -94,7 +94,7 @@ def string(text: str, lowered: str, wanted: SigmaString, *, cased: bool) -> str:
 
 def number_is(text: str, wanted: Number) -> str:
     """Whether a text is a number equal to the wanted one."""
-    if isinstance(wanted, int) and abs(wanted) >= _EXACT:
+    if isinstance(wanted, int) and abs(wanted) >= EXACT:
         return f"{text} = {constant(str(wanted))}"
     return f"TRY_CAST({text} AS DOUBLE) = {number(wanted)}"
 

@@ -67,7 +67,7 @@ class Novelty:
         """How far before an event its history is needed."""
         return _YEAR if self.dormant else self.baseline + self.lasts
 
-    def table(self, since: str, until: str) -> str:
+    def table(self, since: str, until: str, events: str = "events") -> str:
         """A query for what was new: `source`, `tenant`, `k0` … as events have them, and `new_at`, each time it was.
 
         Each day's first and last time of a combination is enough, as no baseline is shorter than a day; where all its
@@ -76,6 +76,7 @@ class Novelty:
         Args:
             since: expression of the time the history begins.
             until: likewise, where it ends.
+            events: what it is looked up in.
         """
         keys = [f"k{at}" for at, _ in enumerate(self.keys)]
         names = ", ".join(["source", "tenant", *keys])
@@ -87,7 +88,7 @@ class Novelty:
         return f"""
 WITH met AS (
   SELECT {names}, date, min(time) AS first_at, max(time) AS last_at
-  FROM (SELECT source, tenant, date, time, {taken} FROM events WHERE time >= {since} AND time < {until})
+  FROM (SELECT source, tenant, date, time, {taken} FROM {events} WHERE time >= {since} AND time < {until})
   GROUP BY {names}, date),
 named AS ({self._named(keys)}),
 days AS (SELECT {names}, date, first_at AS new_at, last_at FROM named WHERE {some}),
@@ -97,7 +98,7 @@ ends AS (
 gaps AS ({"" if self.dormant else short}
   SELECT {names}, new_at, lag(last_at) OVER (PARTITION BY {names} ORDER BY date) AS seen
   FROM days SEMI JOIN (FROM ends WHERE apart) AS far USING ({names})),
-begun AS (SELECT source, tenant, min(time) AS begun FROM events GROUP BY source, tenant){self._known()},
+begun AS (SELECT source, tenant, min(time) AS begun FROM {events} GROUP BY source, tenant){self._known()},
 new AS (
   SELECT {", ".join(f"gaps.{name}" for name in ["source", "tenant", *keys])}, new_at
   FROM gaps JOIN begun ON begun.source = gaps.source AND begun.tenant = gaps.tenant{self._joined()}
@@ -115,6 +116,12 @@ new AS (
             f"SELECT {names}, min(first_at) AS first_at, max(last_at) AS last_at"
             f" FROM (SELECT {columns} FROM met) GROUP BY {names}"
         )
+
+    def changed(self, table: str, before: str) -> str:
+        """A query for the days of events that join a row of `table`, of which `before` has none."""
+        names = ", ".join(["source", "tenant", *(f"k{at}" for at, _ in enumerate(self.keys)), "new_at"])
+        days = f"generate_series(date_trunc('day', new_at), new_at + {_interval(self.lasts)}, INTERVAL 1 DAY)"
+        return f"SELECT DISTINCT CAST(unnest({days}) AS DATE) FROM {table} ANTI JOIN {before} USING ({names})"
 
     def fits(self, table: str) -> str:
         """The condition under which an event joins a row of `table`."""

@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
 from sigma.modifiers import SigmaBase64OffsetModifier
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sigma.filters import SigmaFilter
 
 SHIPPED: Final = Path(__file__).parent / "rules"
+_SUFFIXES: Final = frozenset({".yml", ".yaml"})
 _NOT_RUN: Final = frozenset({"deprecated", "unsupported"})
 _MEANING: Final = ("logsource", "detection", "correlation", "investigate", "filter", "action")
 _OWN: Final = "sigma"
@@ -130,12 +132,13 @@ def load(
         placeholders: values for `%name%` of rules with the modifier `expand`, each one or a list.
 
     Raises:
-        UsageError: a path is not there.
+        UsageError: a path is not there, or holds nothing that could be a rule.
     """
     reading = _Reading(dict(placeholders or {}))
     for root in [*([SHIPPED] if shipped else []), *map(Path, paths)]:
-        for file in _files(root):
-            _read(file, str(file.relative_to(root)) if root.is_dir() else file.name, reading)
+        names = {file: str(file.relative_to(root)) if root.is_dir() else file.name for file in _files(root)}
+        if not sum(_read(file, name, reading) for file, name in names.items()):
+            raise UsageError(f"There are no rules in {root}.", "Name a file of YAML or a folder of such files.")
         reading.shipped = frozenset(reading.found) if root == SHIPPED else reading.shipped
     singles = {key: rule for key, (rule, *_) in reading.found.items() if isinstance(rule, SigmaRule)}
     rules = {key: made for key, rule in singles.items() if (made := _single(key, rule, reading)) is not None}
@@ -148,22 +151,24 @@ def load(
 
 def _files(root: Path) -> Iterator[Path]:
     if root.is_dir():
-        yield from sorted(path for path in root.rglob("*") if path.suffix in {".yml", ".yaml"} and path.is_file())
+        yield from sorted(path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
     elif root.is_file():
         yield root
     else:
         raise UsageError(f"There are no rules at {root}.", "Name a file of YAML or a folder of such files.")
 
 
-def _read(file: Path, name: str, reading: _Reading) -> None:
+def _read(file: Path, name: str, reading: _Reading) -> bool:
+    """Read a file; whether it holds anything, be it no rule."""
     try:
         found = documents.read(file)
     except Exception as error:  # noqa: BLE001 - whatever a file holds, the others are read, and this one is listed
         reading.left.append(Untranslated("", "", name, _reason(error)))
-        return
+        return True
     shared = any("action" in one for one in found)  # what a document says then holds for those behind it
     for together in [found] if shared else [[one] for one in found]:
         _parse(together, name, reading)
+    return bool(found)
 
 
 def _parse(found: list[dict[str, Any]], name: str, reading: _Reading) -> None:
@@ -325,5 +330,9 @@ def _digest(*parts: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """The cause in one line, without the path that pySigma adds, nor its name for a rule that has an id."""
-    text = str(error.args[0]) if error.args else type(error).__name__
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        text = ", ".join(part for part in (error.context, error.problem, line) if part)
+    else:
+        text = str(error.args[0]) if error.args else type(error).__name__
     return " ".join(text.split())[:300].removesuffix(" (while converting rule None)")

@@ -6,7 +6,7 @@ What fits goes into a table of matches in the engine's memory, which spills to d
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -30,7 +30,8 @@ EVER: Final = -2
 """Older than any version: a rule that was never run."""
 PENDING: Final = -9
 """The version of what is in the lake, but whose acquisition is not done: the next audit looks at it."""
-_UNKNOWN: Final = -1
+_UNSEEN: Final = 2**62
+"""The version of evidence that nobody told of: another machine brought it into the lake, and no audit has seen it."""
 _HITS: Final = (
     "rule INTEGER, source VARCHAR, tenant VARCHAR, event_uid VARCHAR, time TIMESTAMPTZ, actor VARCHAR,"
     " actor_name VARCHAR, credential VARCHAR, src_ip VARCHAR, action VARCHAR, resource VARCHAR, arrived BIGINT"
@@ -39,6 +40,7 @@ _TAKEN: Final = (
     *("source", "tenant", "event_uid", "time", "actor", "actor_name", "credential", "src_ip", "action", "resource"),
     "arrived",
 )
+_DAY: Final = timedelta(days=1)
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _MOST_RULES: Final = 80
@@ -53,8 +55,8 @@ class Extent:
 
     Attributes:
         window: those in it, UTC.
-        arrivals: of each source and evidence file, the lake's version with which it arrived, or `PENDING`; None is an
-            audit of all there is, new or not.
+        arrivals: of each source and evidence file, the lake's version with which it arrived, or `PENDING`; what is
+            missing is new to every rule. None is an audit of all there is, new or not.
         since: for each rule's id, the version up to which it has seen everything; missing is `EVER`.
     """
 
@@ -72,12 +74,14 @@ class Scanned:
         idle: ids of rules whose log is not in the lake.
         events: how many were looked at.
         span: first and last time of the events that findings could be about; None where there were none.
+        unseen: source and evidence file of events whose arrival nobody told of.
     """
 
     findings: list[Finding]
     idle: list[str]
     events: int
     span: tuple[datetime, datetime] | None
+    unseen: tuple[tuple[str, str], ...] = ()
 
 
 class Scan:
@@ -99,6 +103,8 @@ class Scan:
         for rule in self._correlations:
             self._want(rule)
         self._novel: dict[Any, int] = {}
+        self._before: dict[tuple[Any, int], int] = {}
+        self._marks = self._marked()
 
     @property
     def _correlations(self) -> list[Rule]:
@@ -117,8 +123,7 @@ class Scan:
         self._run.execute(
             f"CREATE TEMP TABLE hits ({_HITS}{''.join(f', k{at} VARCHAR' for at in self._slots.values())})"
         )
-        where, first, last = self._where(span)
-        self._learn(answered, first, last)
+        where = self._where(span, self._learn(answered, span))
         for source, rules in asked.items():
             for at in range(0, len(rules), _MOST_RULES):
                 self._ask(source, rules[at : at + _MOST_RULES], where)
@@ -132,9 +137,19 @@ class Scan:
                     f"INSERT INTO proofs SELECT *, NULL FROM hits WHERE rule = {self._numbers[rule.id]}"
                     f" AND {self._live(rule)}"
                 )
-        return Scanned(collecting.findings(self._run, self._rules), idle, looked, span)
+        return Scanned(collecting.findings(self._run, self._rules), idle, looked, span, self._unseen())
 
     # What is asked of whom
+
+    def _marked(self) -> dict[str, list[int]]:
+        """The versions for which it matters whether a rule matched then: its own, and of the correlations about it."""
+        if self._extent.arrivals is None:
+            return {}
+        found = {rule.id: {self._since(rule)} for rule in self._rules}
+        for rule in reversed(self._rules):  # those a correlation is about stand before it
+            for ref in rule.refers:
+                found[ref.id] |= found[rule.id]
+        return {name: sorted(versions - {EVER}) for name, versions in found.items()}
 
     def _want(self, rule: Rule) -> None:
         for ref, names in correlation.fields(rule).items():
@@ -168,17 +183,30 @@ class Scan:
         if rows:
             self._run.executemany("INSERT INTO arrivals VALUES (?, ?, ?)", rows)
 
+    def _unseen(self) -> tuple[tuple[str, str], ...]:
+        if self._extent.arrivals is None:
+            return ()
+        asked = f"SELECT DISTINCT source, evidence FROM {self._table()} WHERE arrived = {_UNSEEN} ORDER BY ALL"
+        return tuple(self._run.execute(asked).fetchall())
+
     def _table(self) -> str:
         if self._extent.arrivals is None:
             return "(SELECT *, 0 AS arrived FROM events) AS events"
         return (
-            f"(SELECT events.*, coalesce(version, {_UNKNOWN}) AS arrived FROM events LEFT JOIN arrivals USING"
-            f" (source, evidence) WHERE coalesce(version, {_UNKNOWN}) <> {PENDING}) AS events"
+            f"(SELECT events.*, coalesce(version, {_UNSEEN}) AS arrived FROM events LEFT JOIN arrivals USING"
+            f" (source, evidence) WHERE coalesce(version, {_UNSEEN}) <> {PENDING}) AS events"
         )
 
-    def _live(self, rule: Rule) -> str:
-        """The condition that an event is one that findings are about."""
-        new = f"arrived > {self._since(rule)} AND " if self._extent.arrivals is not None else ""
+    def _old(self, version: int) -> str:
+        """The events that were there at a version."""
+        return (
+            "(SELECT events.* FROM events LEFT JOIN arrivals USING (source, evidence)"
+            f" WHERE coalesce(version, {_UNSEEN}) <= {version}) AS events"
+        )
+
+    def _live(self, rule: Rule, or_else: str = "") -> str:
+        """The condition that an event is one that findings are about; or that it is one for another reason."""
+        new = f"(arrived > {self._since(rule)}{or_else}) AND " if self._extent.arrivals is not None else ""
         return new + self._inside()
 
     def _inside(self) -> str:
@@ -199,29 +227,57 @@ class Scan:
         found = self._run.sql(f"SELECT min(time), max(time) FROM {self._table()} WHERE {self._fresh()}").pl().row(0)
         return None if found[0] is None else (found[0].astimezone(UTC), found[1].astimezone(UTC))
 
-    def _where(self, span: tuple[datetime, datetime]) -> tuple[str, datetime, datetime]:
-        """The events to look at: those findings are about, and as many before and after as a correlation reaches."""
-        around = timedelta(microseconds=max(map(correlation.reach, self._rules), default=0))
-        after = around if self._extent.arrivals is not None else timedelta(0)
-        first, last = _shift(span[0], -around), _shift(span[1], after)
+    def _around(self, span: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+        """As much before and after as a correlation reaches."""
+        after = self._reach if self._extent.arrivals is not None else timedelta(0)
+        return _shift(span[0], -self._reach), _shift(span[1], after)
+
+    @property
+    def _reach(self) -> timedelta:
+        return timedelta(microseconds=max(map(correlation.reach, self._rules), default=0))
+
+    def _where(self, span: tuple[datetime, datetime], changed: set[date]) -> str:
+        """The events to look at: those findings are about, those of changed days, and what is around them."""
+        ends = [_shift(datetime.combine(day, time.min, UTC), _DAY) for day in changed]
+        first, last = self._around((span[0], max([span[1], *ends])))
         where = f"date BETWEEN {_day(first)} AND {_day(last)} AND time >= {_moment(first)} AND time <= {_moment(last)}"
         if self._extent.arrivals is not None:
             rows = self._run.execute(f"SELECT DISTINCT date FROM {self._table()} WHERE {self._fresh()}").fetchall()
-            days = _around([day for (day,) in rows], around)
+            days = _around(sorted(changed.union(day for (day,) in rows)), self._reach)
             if len(days) <= _MOST_DAYS:
                 where += f" AND date IN ({', '.join(_date(day) for day in days)})"
-        return where, first, last
+        return where
 
     # Asking
 
-    def _learn(self, answered: set[str], first: datetime, last: datetime) -> None:
-        """A table for each thing that is to be new, of when it was."""
-        for rule in self._rules:
-            if rule.novelty is None or rule.novelty in self._novel or rule.id not in answered:
-                continue
-            at = self._novel.setdefault(rule.novelty, len(self._novel))
-            spans = (_moment(_shift(first, -rule.novelty.reach)), _moment(_shift(last, timedelta(microseconds=1))))
-            self._run.execute(f"CREATE TEMP TABLE novel{at} AS {rule.novelty.table(*spans)}")
+    def _learn(self, answered: set[str], span: tuple[datetime, datetime]) -> set[date]:
+        """A table for each thing that is to be new, of when it was; the days on which late history changed that."""
+        asked = [(rule, rule.novelty) for rule in self._rules if rule.novelty is not None and rule.id in answered]
+        first, last = self._around(span)
+        disturbed = {mark for rule, _ in asked for mark in self._marks.get(rule.id, ()) if self._disturbed(mark, first)}
+        if disturbed:
+            (last,) = self._run.sql("SELECT max(time) FROM events").pl().row(0)
+        changed: set[date] = set()
+        for rule, novelty in asked:
+            spans = (_moment(_shift(first, -novelty.reach)), _moment(_shift(last, timedelta(microseconds=1))))
+            if novelty not in self._novel:
+                at = self._novel.setdefault(novelty, len(self._novel))
+                self._run.execute(f"CREATE TEMP TABLE novel{at} AS {novelty.table(*spans)}")
+            for mark in self._marks.get(rule.id, ()):
+                if mark in disturbed and (novelty, mark) not in self._before:
+                    at = self._before.setdefault((novelty, mark), len(self._before))
+                    self._run.execute(
+                        f"CREATE TEMP TABLE before{at} AS {novelty.table(*spans, events=self._old(mark))}"
+                    )
+                    days = novelty.changed(f"novel{self._novel[novelty]}", f"before{at}")
+                    changed.update(day for (day,) in self._run.execute(days).fetchall())
+        return changed
+
+    def _disturbed(self, version: int, first: datetime) -> bool:
+        """Whether anything arrived after a version that is older than what was there then: it is history of that."""
+        ends = f"min(time) FILTER (arrived > {version}) AS came, max(time) FILTER (arrived <= {version}) AS was"
+        logs = f"SELECT {ends} FROM {self._table()} WHERE time >= {_moment(first)} GROUP BY source, tenant"
+        return bool(self._run.execute(f"SELECT 1 FROM ({logs}) WHERE was >= came LIMIT 1").fetchall())
 
     def _ask(self, source: str, rules: Sequence[Rule], where: str) -> None:
         """Ask rules in one pass; in two, where the engine's memory does not hold their conditions."""
@@ -239,18 +295,33 @@ class Scan:
         asked = ", ".join(self._condition(rule, sheet) for rule in rules)
         needed = {name for rule in rules for name in self._wanted.get(rule.id, ())}
         keys = [sheet.operand(name).key if name in needed else "NULL" for name in self._slots]
-        used = sorted({self._novel[rule.novelty] for rule in rules if rule.novelty is not None})
-        by_number = {at: spec for spec, at in self._novel.items()}
-        joins = "".join(f" LEFT JOIN novel{at} ON {by_number[at].fits(f'novel{at}')}" for at in used)
-        columns = ", ".join(["events.*", *(f"novel{at}.new_at IS NOT NULL AS n{at}" for at in used)])
+        joined = {f"novel{at}": spec for spec, at in self._novel.items() if any(one.novelty == spec for one in rules)}
+        before = {at for rule in rules for _, at in self._past(rule)}
+        joined |= {f"before{at}": spec for (spec, _), at in self._before.items() if at in before}
+        joins = "".join(f" LEFT JOIN {name} ON {spec.fits(name)}" for name, spec in joined.items())
+        columns = ", ".join(["events.*", *(f"{name}.new_at IS NOT NULL AS in_{name}" for name in joined)])
         rows = sheet.query(columns, self._table() + joins, f"events.source = {constant(source)} AND {where}")
         found = f"unnest(list_filter([{asked}]::INTEGER[], lambda r: r IS NOT NULL)) AS rule"
-        return f"INSERT INTO hits SELECT {', '.join([found, *_TAKEN, *keys])} FROM ({rows})"
+        if not before:
+            return f"INSERT INTO hits SELECT {', '.join([found, *_TAKEN, *keys])} FROM ({rows})"
+        slots = [f"k{at}" for at in self._slots.values()]
+        named = [f"{key} AS {slot}" for key, slot in zip(keys, slots, strict=True)]
+        inner = ", ".join([found, *_TAKEN, *named, *(f"in_before{at}" for at in before)])
+        began = {rule.id: [(mark, f"in_before{at}") for mark, at in self._past(rule)] for rule in rules}
+        cases = [f"WHEN {self._numbers[name]} THEN {_began('arrived', then)}" for name, then in began.items() if then]
+        taken = ", ".join(["rule", *_TAKEN[:-1], f"CASE rule {' '.join(cases)} ELSE arrived END", *slots])
+        return f"INSERT INTO hits SELECT {taken} FROM (SELECT {inner} FROM ({rows}))"
+
+    def _past(self, rule: Rule) -> list[tuple[int, int]]:
+        """Versions that matter to a rule, each with the number of the table of what was new then."""
+        marks = self._marks.get(rule.id, ())
+        return [(mark, self._before[rule.novelty, mark]) for mark in marks if (rule.novelty, mark) in self._before]
 
     def _condition(self, rule: Rule, sheet: Sheet) -> str:
         assert isinstance(rule.sigma, SigmaRule)  # noqa: S101 - `_asked` gives no others
-        parts = [] if rule.id in self._served else [self._live(rule)]
-        parts += [f"n{self._novel[rule.novelty]}"] if rule.novelty is not None else []
+        then = "".join(f" OR NOT in_before{at}" for mark, at in self._past(rule) if mark == self._since(rule))
+        parts = [] if rule.id in self._served else [self._live(rule, then)]
+        parts += [f"in_novel{self._novel[rule.novelty]}"] if rule.novelty is not None else []
         parts.append(translate(rule.sigma, sheet))
         return f"CASE WHEN {' AND '.join(parts)} THEN {self._numbers[rule.id]} END"
 
@@ -261,7 +332,9 @@ class Scan:
         run(f"CREATE OR REPLACE TEMP TABLE base AS {correlation.base(rule, self._numbers, self._slots)}")
         run(f"CREATE OR REPLACE TEMP TABLE triggers AS {correlation.triggers(rule, self._numbers, 'base')}")
         if rule.id in self._served:
-            run(f"INSERT INTO hits SELECT {number}, {taken} FROM hits JOIN triggers ON hits.rowid = hit")
+            began = _began("hits.arrived", [(mark, self._fired(rule, mark)) for mark in self._marks.get(rule.id, ())])
+            last = taken.replace("hits.arrived", began)
+            run(f"INSERT INTO hits SELECT {number}, {last} FROM hits JOIN triggers ON hits.rowid = hit")
         if not rule.reports:
             return
         ended = f"(SELECT * FROM triggers WHERE {self._inside()})"
@@ -272,6 +345,22 @@ class Scan:
             f" AND time BETWEEN begins AND ends{fresh if self._extent.arrivals is not None else ''}"
         )
         run(f"INSERT INTO proofs SELECT {number}, {taken}, shared FROM hits JOIN ({proven}) ON hits.rowid = hit")
+
+    def _fired(self, rule: Rule, version: int) -> str:
+        """Whether a trigger was one at a version, by what was there then."""
+        then = correlation.triggers(rule, self._numbers, f"(SELECT * FROM base WHERE arrived <= {version})")
+        return f"hit IN (SELECT hit FROM ({then}))"
+
+
+def _began(arrived: str, then: Sequence[tuple[int, str]]) -> str:
+    """When a match began: with its event, or later, where it was none at some version.
+
+    Args:
+        arrived: expression of the event's version.
+        then: versions, each with the condition that it was a match.
+    """
+    later = [f"CASE WHEN {was} THEN {arrived} ELSE {version + 1} END" for version, was in then]
+    return f"greatest({', '.join([arrived, *later])})"
 
 
 def _around(days: Sequence[date], span: timedelta) -> list[date]:

@@ -75,7 +75,7 @@ def read(path: str | os.PathLike[str]) -> list[Suppression]:
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
-        document = _yaml(text) if file.suffix in {".yml", ".yaml"} else tomllib.loads(text)
+        document = _yaml(text) if file.suffix.lower() in {".yml", ".yaml"} else tomllib.loads(text)
     except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
         raise UsageError(f"{file} cannot be read: {reason}.", _HINT) from error
@@ -122,7 +122,13 @@ def _entry(given: Any, where: str) -> Suppression:
         raise UsageError(
             f"{where} has {', '.join(odd)}, which is not known.", f"Known are {', '.join(sorted(_KNOWN))}."
         )
-    matches = tuple((name, str(given[name])) for name in _MATCHED if given.get(name))
+    for name in _MATCHED:
+        if not isinstance(given.get(name, ""), str):
+            raise UsageError(
+                f"{where}: its {name} is no text, but {str(given[name])[:40]!r}.",
+                "Put it in quotes; of several patterns each has an entry of its own.",
+            )
+    matches = tuple((name, given[name]) for name in _MATCHED if given.get(name))
     reason = str(given.get("reason") or "").strip()
     if not reason or not any(name in {"rule", "actor"} for name, _ in matches):
         raise UsageError(f"{where} lacks {'a reason' if not reason else 'a rule and an actor'}.", _HINT)
@@ -132,7 +138,7 @@ def _entry(given: Any, where: str) -> Suppression:
 def _day(given: Mapping[str, Any], where: str) -> date:
     value = given.get("until")
     if isinstance(value, datetime):
-        return value.date()
+        return (value if value.tzinfo is None else value.astimezone(UTC)).date()
     if isinstance(value, date):
         return value
     try:

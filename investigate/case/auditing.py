@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +52,7 @@ def audit(
         rules: files or folders of Sigma rules; one with the id of a shipped rule replaces it.
         start: see `Window.of`; None is where the case's coverage begins. What happened before is looked at where a
             rule has to know it, but is not reported.
-        end: not included; None is where it ends.
+        end: not included; None is where it ends. From a given start it is now, where that was a day ago or longer.
         shipped: whether the rules that come with this package are run.
         suppress: file of findings to leave out; see `investigate.audit.suppressions`.
         placeholders: values for `%name%` of rules with the modifier `expand`.
@@ -66,8 +66,10 @@ def audit(
     from investigate.audit.scan import Extent  # noqa: PLC0415 - pySigma is an extra, which `load` misses in words
 
     window = case.window(start, end)
+    if start is not None and end is None:
+        window = _current(window)
     at = case.lake.events.snapshot().version if version is None else version
-    return _report(case, loaded, Extent(window), window, at, suppress)
+    return _report(case, loaded, Extent(window), window, at, suppress)[0]
 
 
 def audit_new(
@@ -94,7 +96,7 @@ def audit_new(
 
     Raises:
         UsageError: no such rules or file, or one that cannot be read.
-        CaseError: the case cannot be written, or another audit of it takes longer than an hour.
+        CaseError: the case cannot be written and this is to be kept, or another audit of it takes longer than an hour.
     """
     return _newest(case, load(rules, shipped=shipped, placeholders=placeholders), suppress, keep=keep)
 
@@ -104,24 +106,25 @@ def _newest(case: Case, loaded: RuleSet, suppress: str | os.PathLike[str] | None
     from investigate.audit.frontier import KEY, Frontier, Mark, unfinished  # noqa: PLC0415 - see `audit`
     from investigate.audit.scan import Extent  # noqa: PLC0415
 
-    with _alone(case):
+    with _alone(case) if keep or case.writable else nullcontext():
         version = case.lake.events.snapshot().version
         known = case.journal.acquisitions()
         frontier = Frontier.from_json(case.journal.get(KEY))
         since = frontier.since(loaded.rules, version)
         extent = Extent(None, frontier.arrivals(known, version), since)
         window = _answered(case, frontier.until(loaded.rules))
-        yield _report(case, loaded, extent, window, version, suppress, new_only=True)
+        found, scanned = _report(case, loaded, extent, window, version, suppress, new_only=True)
+        yield found
         if keep:
             mark = Mark(version, unfinished(known), window.end)
-            case.journal.put(KEY, frontier.moved(loaded.rules, mark).as_json())
+            case.journal.put(KEY, frontier.moved(loaded.rules, mark, scanned.unseen).as_json())
 
 
 def load(rules: Paths = (), *, shipped: bool = True, placeholders: Mapping[str, Any] | None = None) -> RuleSet:
     """The rules of an audit.
 
     Raises:
-        UsageError: pySigma is not installed, or a path is not there.
+        UsageError: pySigma is not installed, or a path is not there or has no rules.
     """
     try:
         from investigate.audit import ruleset  # noqa: PLC0415 - pySigma is an extra
@@ -144,14 +147,14 @@ def _report(
     suppress: str | os.PathLike[str] | None,
     *,
     new_only: bool = False,
-) -> Audit:
+) -> tuple[Audit, Scanned]:
     from investigate.audit import suppressions  # noqa: PLC0415 - pySigma is an extra
 
     entries = suppressions.read(suppress) if suppress is not None else []
     scanned = _scan(case, loaded, extent, version)
     kept = suppressions.apply(scanned.findings, entries)
     idle = set(scanned.idle)
-    return Audit(
+    found = Audit(
         kept.findings,
         kept.suppressed,
         kept.expired,
@@ -165,6 +168,7 @@ def _report(
         new_only,
         _late(scanned, window) if new_only else (),
     )
+    return found, scanned
 
 
 def _scan(case: Case, loaded: RuleSet, extent: Extent, version: int) -> Scanned:
@@ -196,6 +200,12 @@ def _answered(case: Case, until: datetime | None) -> Window:
     start = until or (known.start if known else now)
     end = known.end if known and now - known.end < STALE else now
     return Window(start, max(start, end))
+
+
+def _current(window: Window) -> Window:
+    """The same up to now, where it ends long before: that nothing was collected since is to be said."""
+    now = datetime.now(UTC)
+    return window if now - window.end < STALE else Window(window.start, now)
 
 
 @contextmanager

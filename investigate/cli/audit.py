@@ -94,7 +94,7 @@ def run(
         _write(session, audit, fail_on, sarif, junit)
     if fail_on is not None and at_or_above(audit.findings, fail_on):
         return FOUND
-    return session.code(complete=audit.coverage.complete)
+    return session.code(complete=audit.coverage.complete and not audit.untranslated)
 
 
 def rules(session: Session, *, paths: Rules = None, shipped: Shipped = True, placeholders: Placeholders = None) -> int:
@@ -140,7 +140,10 @@ def _people(terminal: Console, audit: Audit) -> None:
     from investigate.cli.tables import more, new_table, nothing, short  # noqa: PLC0415
 
     if not audit.findings:
-        print_line(terminal, nothing(Result.of(audit.frame, coverage=audit.coverage)))
+        said = nothing(Result.of(audit.frame, coverage=audit.coverage))
+        if audit.untranslated and audit.coverage.sources and audit.coverage.complete:
+            said = "Nothing found by the rules that could be run, which are not all:"
+        print_line(terminal, said)
     else:
         table = new_table("severity", "what, and who", "events", "first and last, UTC", right=("events",))
         table.columns[3].no_wrap = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 import investigate
 from investigate.audit.frontier import KEY, Frontier
 from investigate.audit.scan import EVER
+from investigate.errors import CaseError
 
 from .made import rule, written
 
@@ -128,6 +130,73 @@ def test_what_was_cut_off_while_it_came_is_looked_at_when_it_is_done(case: Case,
     assert new(case, rules) == []
 
 
+def test_what_another_machine_brings_into_a_shared_lake_is_reported_once(
+    case: Case, tmp_path: Path, rules: Path
+) -> None:
+    take(case, tmp_path, entry(1, timedelta(hours=1)))
+    assert new(case, rules) == ["evt1"]
+    there = investigate.open(tmp_path / "there")
+    shutil.rmtree(there.layout.lake)
+    there.layout.lake.symlink_to(case.layout.lake)
+    take(there, tmp_path, entry(2, timedelta(minutes=50)))
+    assert new(case, rules, keep=False) == ["evt2"]
+    take(case, tmp_path, entry(2, timedelta(minutes=50)))  # of which nothing is stored: it is there
+    assert new(case, rules) == ["evt2"]
+    assert new(case, rules) == []
+    assert new(there, rules) == ["evt1", "evt2"]
+    take(there, tmp_path, entry(3, timedelta(minutes=40)))
+    take(case, tmp_path, entry(4, timedelta(minutes=30)))
+    case.lake.compact()
+    for one in (case, there):
+        assert new(one, rules) == ["evt3", "evt4"]
+        assert new(one, rules) == []
+
+
+def test_late_history_is_history_of_what_was_audited(case: Case, tmp_path: Path, rules: Path) -> None:
+    back = {"dormant": "actor", "silence": "30d", "learn": "0s"}
+    written(rules, DELETION | {"investigate": back})
+    take(case, tmp_path, entry(1, timedelta(days=1)))
+    assert new(case, rules) == []
+    take(case, tmp_path, entry(2, timedelta(days=50)))
+    assert new(case, rules) == ["evt1"]
+    assert new(case, rules) == []
+
+
+def test_a_case_that_cannot_be_written_is_audited_where_nothing_is_to_be_remembered(
+    case: Case, tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(case, tmp_path, entry(1, timedelta(hours=1)))
+    monkeypatch.setattr("investigate.journal.Journal.writable", False)
+    assert new(case, rules, keep=False) == ["evt1"]
+    assert not (case.layout.root / ".audit.lock").exists()
+    with pytest.raises(CaseError, match="remembered"):
+        new(case, rules)
+
+
+@pytest.mark.parametrize(("ago", "complete"), [(timedelta(hours=3), True), (timedelta(days=3), False)])
+def test_a_window_without_an_end_goes_up_to_now_where_collecting_has_stopped(
+    case: Case, tmp_path: Path, rules: Path, ago: timedelta, complete: bool
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps(entry(1, ago + timedelta(hours=1))) + "\n")
+    case.import_files(path, "devrev", covers=(NOW - timedelta(days=9), NOW - ago))
+    audit = case.audit(rules, shipped=False, start="7d")
+    assert audit.coverage.complete is complete
+    assert (audit.window.end == NOW - ago) is complete
+    assert case.audit(rules, shipped=False, start="7d", end=NOW - ago).coverage.complete
+    assert [one.event_uids for one in audit.findings] == [("evt1",)]
+
+
+def test_what_the_lake_has_of_a_failed_acquisition_is_reported_once(case: Case, tmp_path: Path, rules: Path) -> None:
+    take(case, tmp_path, entry(1, timedelta(hours=1)))
+    with case.journal._database.write() as connection:
+        connection.execute("UPDATE acquisition SET state = 'failed'")
+    assert new(case, rules) == ["evt1"]
+    with case.journal._database.write() as connection:
+        connection.execute("UPDATE acquisition SET state = 'done'")
+    assert new(case, rules) == []
+
+
 def test_a_window_is_answered_whole_and_nothing_is_remembered(case: Case, tmp_path: Path, rules: Path) -> None:
     take(case, tmp_path, *(entry(at, timedelta(days=at)) for at in range(1, 5)))
     audit = case.audit(rules, shipped=False, start=NOW - timedelta(days=3), end=NOW - timedelta(days=1))
@@ -165,10 +234,12 @@ def test_a_frontier_of_another_lake_counts_for_nothing(tmp_path: Path) -> None:
                 "format": 1,
                 "marks": [{"version": 7, "unfinished": ["x"], "until": "2026-11-01T00:00:00Z"}],
                 "rules": {rules[0].id: [rules[0].digest, 0], "gone": ["d", 0]},
+                "foreign": [[7, "devrev", "ab"]],
             }
         )
     )
     assert mark.since(rules, 7) == {rules[0].id: 7}
     assert mark.since(rules, 6) == {rules[0].id: EVER}
+    assert (mark.arrivals((), 7), mark.arrivals((), 6)) == ({("devrev", "ab"): 7}, {})
     assert Frontier.from_json(mark.as_json()) == mark
     assert Frontier.from_json(json.dumps({"format": 99})) == Frontier()

@@ -46,6 +46,8 @@ GOOD = rule({"s": {"action": "a"}, "condition": "s"}, id="11111111-1111-4111-811
         ("title: t\nlogsource: {product: x}\ndetection: {s: {a: x, a: y}, condition: s}\n", "Duplicate"),
         ("- just\n- a list\n", "list"),
         ("title: [unclosed\n", ""),
+        ("title: t\nlevel: [unclosed\n", "line 3"),
+        ("title: t\nlevel: a: b\n", "not allowed in this context, line 2"),
         ("detection: &a [*a]\n", ""),
     ],
 )
@@ -134,6 +136,38 @@ def test_the_digest_is_of_what_a_rule_looks_for_and_not_of_its_words(tmp_path: P
 def test_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no rules"):
         load([tmp_path / "none"])
+
+
+@pytest.mark.parametrize("name", ["rule.txt", "empty.yml"])
+def test_a_path_without_any_rule_is_wrong_usage(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("# none yet\n")
+    with pytest.raises(UsageError, match="no rules in"):
+        load([tmp_path])
+
+
+@pytest.mark.parametrize("name", ["A.YML", "a.Yaml"])
+def test_a_suffix_may_be_in_upper_case(tmp_path: Path, name: str) -> None:
+    written(tmp_path, GOOD, name=name)
+    assert len(load([tmp_path], shipped=False)) == 1
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [
+        {"s": {"n": 2**53 + 1}, "condition": "s"},
+        {"s": {"n": [5, 2**53 + 1]}, "condition": "s"},
+        {"s": [{"n": 2**53 + 1}, {"n": 5}], "condition": "s"},
+        {"s": [2**53 + 1], "condition": "s"},
+        {"s": {"n|gt": 2**53 - 1}, "t": {"n": [2**53, 2**53 + 2, 2**53 + 3]}, "condition": "s and not t"},
+    ],
+)
+def test_large_whole_numbers_are_not_their_neighbours(tmp_path: Path, detection: Any) -> None:
+    rules = written(tmp_path, rule(detection))
+    assert rules.untranslated == ()
+    (finding,) = scan([event(raw={"n": 2**53 + at}) for at in range(4)], rules).findings
+    assert finding.events == 1
+    one = scan([event(raw={"n": 2**53 + 1})], rules).findings
+    assert [found.events for found in one] == [1]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,21 @@ def test_all_that_an_entry_says_has_to_fit(tmp_path: Path, what: str, fits: bool
     assert entry.fits(finding(src_ips=("10.0.0.1", "192.0.2.1"))) is fits
 
 
+@pytest.mark.parametrize(
+    ("until", "day"),
+    [
+        ("2026-11-22T22:00:00-05:00", date(2026, 11, 23)),
+        ("2026-11-22T01:00:00+09:00", date(2026, 11, 21)),
+        ("2026-11-22T23:59:00Z", date(2026, 11, 22)),
+        ("2026-11-22T23:59:00", date(2026, 11, 22)),
+    ],
+)
+def test_an_end_with_a_time_is_that_of_its_zone(tmp_path: Path, until: str, day: date) -> None:
+    (toml,) = entries(tmp_path, f'[[suppress]]\nrule = "r1"\nreason = "known"\nuntil = {until}\n')
+    (yaml,) = entries(tmp_path, f"suppress:\n- {{rule: r1, reason: known, until: {until}}}\n", "s.YAML")
+    assert (toml.until, yaml.until) == (day, day)
+
+
 def test_yaml_says_the_same(tmp_path: Path) -> None:
     (entry,) = entries(tmp_path, "suppress:\n- {rule: r1, reason: known, until: 2027-01-01}\n", "s.yml")
     assert entry.until == date(2027, 1, 1)
@@ -76,6 +91,8 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ('[[suppress]]\nrule = "r"\nreason = "x"\nuntil = "soon"\n', "no day"),
         ('[[suppress]]\nreason = "x"\nuntil = 2027-01-01\n', "a rule and an actor"),
         ('[[suppress]]\nrule = "r"\nwho = "x"\nreason = "x"\nuntil = 2027-01-01\n', "who"),
+        ('[[suppress]]\nrule = ["*", "a"]\nreason = "x"\nuntil = 2027-01-01\n', "rule is no text"),
+        ('[[suppress]]\nrule = "a"\nactor = []\nreason = "x"\nuntil = 2027-01-01\n', "actor is no text"),
         ("suppress = 1\n", "no list"),
         ("[[suppress\n", "cannot be read"),
     ],

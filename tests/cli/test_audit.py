@@ -96,6 +96,32 @@ def test_incomplete_coverage_has_its_own_code_where_no_finding_is_graver(audited
     assert audited("--from", "60d", "--strict", "--fail-on", "high").code == 4
 
 
+def test_a_rule_that_cannot_be_run_has_the_same_code_and_is_no_clean_answer(tmp_path: Path) -> None:
+    entry = {"id": "evt1", "timestamp": "2026-11-03T10:00:00Z", "actor_id": "ann", "action": "x", "dev_org_id": "acme"}
+    (tmp_path / "log.jsonl").write_text(json.dumps(entry) + "\n")
+    case = ("--case", str(tmp_path / "case"))
+    covers = ("--covers-from", "2026-11-03", "--covers-to", "2026-11-04")
+    assert run(*case, "import", str(tmp_path / "log.jsonl"), "--profile", "devrev", *covers).code == 0
+    asked = (*case, "audit", "run", "--all", "--no-shipped", "--rules", str(tmp_path / "rules"))
+    (tmp_path / "rules").mkdir()
+    assert run(*asked).code == 2
+    (tmp_path / "rules" / "rule.yml").write_text(RULE)
+    clean = run(*asked, "--strict")
+    assert clean.code == 0
+    assert "Nothing found, and all of it was collected." in clean.out
+    (tmp_path / "rules" / "broken.YML").write_text("title: t\nlevel: [x\n")
+    done = run(*asked, "--strict")
+    assert done.code == 3
+    assert "all of it was collected" not in done.out
+    assert "not run  broken.YML" in done.out
+    assert "line 3" in done.out
+    assert run(*asked).code == 0
+
+
+def test_the_shipped_rules_can_all_be_run(filled: Filled) -> None:
+    assert filled.run("audit", "run", "--all", "--format", "json").data["untranslated"] == []
+
+
 def test_what_is_suppressed_is_left_out_said_and_does_not_fail(audited: Any, tmp_path: Path) -> None:
     file = tmp_path / "suppress.toml"
     day = datetime.now(UTC).date()
