@@ -31,7 +31,7 @@ def verify_bundle(path: str | os.PathLike[str]) -> Checked:
     from investigate.report.check import check  # noqa: PLC0415 - engines, and only where one is checked
     from investigate.report.proof import Reader  # noqa: PLC0415 - likewise
 
-    return check(Path(path), Reader(_records, _events, _apart, _alike))
+    return check(Path(path), Reader(_records, _events, _apart, _alike, _foretold))
 
 
 def _records(stream: BinaryIO, size: int, source: str, manifest: dict[str, Any]) -> Iterator[tuple[str, int]]:
@@ -86,6 +86,16 @@ def _alike(entry: Entry, manifest: dict[str, Any]) -> bool:
     mine = dict(versions())["investigate"]
     same = (manifest.get("tool") or {}).get("investigate") == mine
     return same and entry.extra.get(PROFILE) == digest(entry.source, manifest.get("profiles") or {})
+
+
+def _foretold(entry: Entry, manifest: dict[str, Any]) -> bool:
+    """Whether the ledger names the profile that the manifest gives; another release has other profiles."""
+    from investigate.case.acquisition import PROFILE  # noqa: PLC0415 - see `_records`
+    from investigate.evidence.ledger import tool  # noqa: PLC0415
+    from investigate.normalise.profile import digest  # noqa: PLC0415
+
+    said = entry.extra.get(PROFILE)
+    return said is None or entry.tool != tool() or said == digest(entry.source, manifest.get("profiles") or {})
 
 
 def _limits(manifest: dict[str, Any]) -> Limits:

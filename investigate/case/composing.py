@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from investigate.case.subject import COLUMNS as ACCESSES
 from investigate.case.subject import scope_of, tagged
-from investigate.report.model import Claim, Sheet, sheet
+from investigate.report.model import Claim, Sheet, Stack, sheet
 from investigate.report.selection import Extent, Selection
 from investigate.trace.scope import Scope
 
@@ -33,6 +34,11 @@ FINDINGS: Final = 50
 MOST_NAMED: Final = 500
 """So many objects, identities and the like of a scope are named: a reader has to know what was asked about."""
 _ANSWER_COLUMNS: Final = 12
+_ACCESS: Final = (
+    *("kind", "time", "until", "who", "role, credential", "activity, outcome", "object", "from", "source, tenant"),
+    *("event, record", "note"),
+)
+"""What is shown of accesses to somebody's data."""
 _NAMELESS: Final = re.compile(r'(?<=")(unnamed_relation|row_index|nw)_[0-9a-f]{8,16}(?=")')
 _WHO_TOUCHED: Final = frozenset({"actor", "source", "tenant", "events", "resources", "activities"})
 
@@ -156,10 +162,10 @@ class Composer:
         selection = self._behind(answer)
         if selection is None:
             said = text or f"{_count(answer.frame.height, 'row')} answer the question."
-            return Claim(said, window=answer.window, tables=(_frame("Rows", answer.frame), *own), **more)
+            return Claim(said, window=answer.window, tables=(_rows(answer.frame), *own), **more)
         extent = selection.extent()
         said = text or f"{_count(extent.identities, 'identity')}, {_count(extent.events, 'event')}."
-        rows = () if _WHO_TOUCHED.issubset(answer.frame.columns) else (_frame("Rows", answer.frame),)
+        rows = () if _WHO_TOUCHED.issubset(answer.frame.columns) else (_rows(answer.frame),)
         return self._shown(said, selection, extent, answer.window, tables=(*own, *rows), **more)
 
     def _behind(self, answer: Answer) -> Selection | None:
@@ -267,6 +273,29 @@ def _settled(query: str) -> str:
     for match in _NAMELESS.finditer(query):
         numbers.setdefault(match[0], f"{match[1]}_{len(numbers) + 1}")
     return _NAMELESS.sub(lambda match: numbers[match[0]], query)
+
+
+def _rows(frame: pl.DataFrame) -> Sheet:
+    """An answer's rows; of accesses to somebody's data, what answers who asks: by whom, to what, on what ground."""
+    if frame.columns != list(ACCESSES):
+        return _frame("Rows", frame)
+    rows = [
+        (
+            *(one[name] for name in ("kind", "time", "until")),
+            Stack(one["person"] or one["actor_name"] or one["actor_email"] or one["actor"], one["actor"]),
+            Stack(one["role"], one["credential"]),
+            Stack(one["activity"], one["outcome"]),
+            Stack(one["resources"], one["resource_name"]),
+            one["src_ip"],
+            Stack(one["source"], one["tenant"]),
+            Stack(one["event_uid"], one["evidence"] and f"record {one['evidence_record']} of {one['evidence'][:12]}…"),
+            one["note"],
+        )
+        for one in frame.head(ROWS).iter_rows(named=True)
+    ]
+    return sheet(
+        _ACCESS, rows, frame.height, "Rows, without the type of who acted, the vendor's action and user agents"
+    )
 
 
 def _frame(caption: str, frame: pl.DataFrame) -> Sheet:

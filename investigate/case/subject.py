@@ -6,6 +6,7 @@ logs say, with what they cannot say.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.case import touching
@@ -45,12 +46,17 @@ _ACCESSES: Final = """
 _OF_MAIL: Final = """
     SELECT DISTINCT object FROM (
         SELECT unnest(resources) AS object FROM events
-        UNION ALL SELECT resource FROM events WHERE contains(lower(resource_name), $mail)
+        UNION ALL SELECT resource FROM events WHERE {name}
         UNION ALL SELECT actor FROM events WHERE lower(actor_email) = $mail)
-    WHERE object IS NOT NULL AND (contains(lower(object), $mail) OR object IN (
-        SELECT resource FROM events WHERE contains(lower(resource_name), $mail)
+    WHERE object IS NOT NULL AND ({object} OR object IN (
+        SELECT resource FROM events WHERE {name}
         UNION ALL SELECT actor FROM events WHERE lower(actor_email) = $mail))
     ORDER BY object"""
+_BEARS: Final = "(contains(lower({column}), $mail) AND regexp_matches(lower({column}), $whole))"
+# An address may hold nearly any sign, but ids and names put some of them around one: `user/ann@x.com`, `?u=ann@x.com`,
+# `'ann@x.com'`, `user%2Fann@x.com`. Whatever else stands before, or goes on with the domain, makes it another's.
+_BEFORE: Final = r"(?:^|[^\p{L}\p{M}\p{N}_.+%'~!$*^-]|(?:^|[^\p{L}\p{M}\p{N}])'|%(?:2[0267cf]|3[a-f]|5b|7[bc]))"
+_AFTER: Final = r"(?:$|[^\p{L}\p{M}\p{N}_.-]|\.(?:$|[^\p{L}\p{M}\p{N}]))"
 
 
 def subject_access(
@@ -127,7 +133,10 @@ def _resources(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> l
     for name in names:
         found[name] = None
         if "@" in name and "*" not in name:
-            rows = connection.execute(_OF_MAIL, {"mail": name.lower()}).fetchall()
+            query = _OF_MAIL.format(object=_BEARS.format(column="object"), name=_BEARS.format(column="resource_name"))
+            mail = name.lower()
+            whole = f"{_BEFORE}{re.escape(mail)}{_AFTER}"
+            rows = connection.execute(query, {"mail": mail, "whole": whole}).fetchall()
             found |= dict.fromkeys(str(row[0]) for row in rows)
     return list(found)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 import duckdb
 from duckdb import ColumnExpression, ConstantExpression
 
-from investigate.errors import InvestigateError, first_line
+from investigate.errors import EvidenceError, InvestigateError, first_line
+from investigate.events import event_schema
 from investigate.report.bundle import EVENTS
 from investigate.report.remade import Remade
 
@@ -42,17 +43,23 @@ class Reader:
         events: makes the events of an acquisition again.
         apart: whether each file of an acquisition of this profile is read by itself, whatever the others say.
         alike: whether an acquisition was taken in by the profile, and the release, that read it now.
+        foretold: whether that release, where it is this one, says in the ledger that the profile was this one.
     """
 
     records: Records
     events: Events
     apart: Callable[[str, dict[str, Any]], bool]
     alike: Callable[[Entry, dict[str, Any]], bool]
+    foretold: Callable[[Entry, dict[str, Any]], bool]
 
 
 _END: Final[Wanted] = (None, None, None)
 _BATCH: Final = 20_000
+_MOST: Final = 20
+"""So many events are named that are there twice."""
+_SHOWN: Final = 80
 _UNSURE: Final = " It may have been taken in by an earlier profile, or another release."
+_UNCONFIRMED: Final = "so the bundle is not confirmed."
 
 
 class Proof:
@@ -69,11 +76,13 @@ class Proof:
         self._connection = duckdb.connect(config={"temp_directory": str(scratch / "spill")})
         self._connection.execute("SET enable_progress_bar = false")
         try:
-            self._connection.read_parquet(str(events), hive_partitioning=False).create_view("events")
-        except duckdb.Error as error:
+            found_there = self._connection.read_parquet(str(events), hive_partitioning=False)
+            self._insist_on_columns(found_there)
+            found_there.create_view("events")
+        except (InvestigateError, duckdb.Error) as error:
             reason = first_line(error)
             found.fault("unreadable", EVENTS, f"The events cannot be read: {reason}")
-            self._connection.execute("CREATE VIEW events AS SELECT '' AS evidence, '' AS source WHERE false")
+            self._connection.from_arrow(event_schema().empty_table()).create_view("events")
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +104,14 @@ class Proof:
             message = f"The manifest says {said!r} events, the bundle has {self._found.events:,}."
             self._found.fault("count", EVENTS, message)
 
+    def distinct(self) -> None:
+        """Insist that no event is there twice. Redaction may make ids alike, but not the places of two records."""
+        place = ", evidence, evidence_record" if self._found.redacted else ""
+        query = f"""SELECT event_uid, count(*) FROM events GROUP BY source, tenant, event_uid{place}
+                    HAVING count(*) > 1 ORDER BY ALL LIMIT {_MOST}"""
+        for uid, count in self._connection.execute(query).fetchall():
+            self._found.fault("repeated", str(uid), f"Event {uid} is in the bundle {count:,} times.")
+
     def find(self, path: Path, sha256: str, source: str, records: Records, manifest: dict[str, Any]) -> None:
         """Look for the records of all events of one evidence file, which lies at `path`."""
         try:
@@ -111,20 +128,35 @@ class Proof:
     ) -> None:
         """Make the events of acquisitions again, whose files lie unpacked, and hold the bundle's against them.
 
-        What differs is a fault, unless it may be due to a profile that was changed since, or to another release.
+        What differs is a fault. It may be due to a profile that was changed since, or to another release, which is
+        said; but only the manifest says so, and whoever changes an event can change that too.
         """
         try:
             made = Remade(self._connection)
             for entry in entries:
                 made.add(reader.events(unpacked, entry, manifest))
+            count, messages = made.differing(list(unpacked))
             alike = all(reader.alike(entry, manifest) for entry in entries)
-            for message in made.differing(list(unpacked)):
-                if alike:
-                    self._found.fault("column_changed", EVENTS, message)
-                else:
-                    self._found.fault("column_changed", EVENTS, message + _UNSURE, "note")
+            for message in messages:
+                self._found.fault("column_changed", EVENTS, message if alike else message + _UNSURE)
+            if count and not alike:
+                by = (manifest.get("tool") or {}).get("investigate", "unknown")[:_SHOWN]
+                differ = f"{count:,} events differ from what is made of the evidence now, {_UNCONFIRMED}"
+                message = f"{differ} Check it with the release that the manifest says made it: {by}."
+                self._found.fault("unconfirmed", EVENTS, message)
+            for entry in entries:
+                if not reader.foretold(entry, manifest):
+                    said = f"The ledger says that {entry.acquisition} was read by another profile than the manifest has"
+                    self._found.fault("profile_changed", entry.acquisition, f"{said}, {_UNCONFIRMED}")
         except (InvestigateError, ValueError, duckdb.Error) as error:
             self._found.fault("unreadable", EVENTS, f"The events cannot be made again: {first_line(error)}")
+
+    def _insist_on_columns(self, found: duckdb.DuckDBPyRelation) -> None:
+        wanted = self._connection.from_arrow(event_schema().empty_table())
+        types = dict(zip(found.columns, map(str, found.types), strict=True))
+        for name, kind in zip(wanted.columns, map(str, wanted.types), strict=True):
+            if types.get(name) != kind:
+                raise EvidenceError(f"the column {name} is {types.get(name, 'missing')[:_SHOWN]}, not {kind}.")
 
     def _walk(self, wanted: Iterator[Wanted], records: Iterator[tuple[str, int]], sha256: str) -> None:
         """Go through events and records side by side."""

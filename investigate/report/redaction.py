@@ -14,11 +14,12 @@ import unicodedata
 from dataclasses import dataclass, fields, is_dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from urllib.parse import quote, quote_plus, unquote
 
 from investigate.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -38,6 +39,14 @@ _MAIL: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{
 _ADDRESS: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{0,39}:[0-9A-Fa-f:]{1,39}(?:\d{0,3}(?:\.\d{1,3}){3})?)"
 )
+_QUOTED_MAIL: Final = re.compile(
+    r"(?<!%)(?<!%[0-9A-Fa-f])(?:[\w.+-]|%2[BDEbde]|%[89A-Fa-f][\dA-Fa-f]){1,64}%40[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"
+)
+"""As it stands in the address of a page."""
+_SAFE: Final = "!$&'()*+,;=:@/"
+"""What may stand in the address of a page as it is, but need not."""
+_WITHIN: Final = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
+"""An IPv4 address in what looked like another: after a port, or a host's short name, of hexadecimal digits."""
 _COLUMN_KINDS: Final = {
     "actor_email": "emails",
     "src_ip": "ips",
@@ -216,19 +225,16 @@ class Redactor:
 
     def _meet(self, value: str, found: dict[str, str]) -> None:
         """Note the e-mail and IP addresses in a text that are in no column."""
-        for kind, pattern, sign in (("emails", _MAIL, "@"), ("ips", _ADDRESS, "."), ("ips", _ADDRESS, ":")):
-            mode = self.profile.modes.get(kind)
-            if mode is None or sign not in value:
-                continue
-            for match in pattern.finditer(value):
-                word = match[0].rstrip(".:") if kind == "emails" else match[0]
-                if word not in found and word not in self._common and (kind == "emails" or _is_address(word)):
-                    found[word] = self._token(word, _SINGULAR[kind], mode)
+        for kind, words in (("emails", _mails), ("ips", _addresses)):
+            if mode := self.profile.modes.get(kind):
+                for word, meant in words(value):
+                    if word not in found and word not in self._common:
+                        found[word] = self._token(meant, _SINGULAR[kind], mode)
 
     def _token(self, value: str, kind: str, mode: Mode) -> str:
         if mode == "drop":
             return f"[{kind} removed]"
-        same = str(ip_address(value)) if kind == "ip" and _is_address(value) else _same(value)
+        same = _same_address(value) if kind == "ip" and _is_address(value) else _same(value)
         digest = hmac.new(self._key, f"{kind}\0{same}".encode(), hashlib.sha256).hexdigest()
         return f"{kind}-{digest[:_DIGITS]}"
 
@@ -237,11 +243,48 @@ def _same(value: str) -> str:
     return unicodedata.normalize("NFKC", value).casefold().strip()
 
 
+def _same_address(value: str) -> str:
+    """An IPv4 address is the same as an IPv6 one that stands for it."""
+    address = ip_address(value)
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _mails(text: str) -> Iterator[tuple[str, str]]:
+    """What looks like an e-mail address in a text, as it is written, and as it is meant."""
+    if "@" in text:
+        yield from ((word, word) for match in _MAIL.finditer(text) if (word := match[0].rstrip(".:")))
+    if "%40" in text:
+        yield from ((match[0], unquote(match[0])) for match in _QUOTED_MAIL.finditer(text))
+
+
+def _addresses(text: str) -> Iterator[tuple[str, str]]:
+    """The IP addresses in a text; where a number or a word with a colon stands before one, that is no part of it."""
+    if "." not in text and ":" not in text:
+        return
+    for match in _ADDRESS.finditer(text):
+        word = match[0]
+        bare = word if _is_address(word) else _bare(word)
+        found = [bare] if _is_address(bare) else [one for one in _WITHIN.findall(word) if _is_address(one)]
+        yield from ((one, one) for one in found)
+
+
+def _bare(word: str) -> str:
+    """Without one colon at either end, which ends a text's word and no address."""
+    bare = word if word.startswith("::") else word.removeprefix(":")
+    return bare if bare.endswith("::") else bare.removesuffix(":")
+
+
 def _forms(value: str) -> set[str]:
-    """How a value may be written, also as a literal of SQL; case of ASCII letters is seen to elsewhere."""
+    """How a value may be written, also as a literal of SQL, and in the address of a page.
+
+    The case of ASCII letters is seen to elsewhere.
+    """
     forms = {value, value.replace("'", "''"), *(unicodedata.normalize(form, value) for form in ("NFC", "NFD"))}
     if not value.isascii():
         forms |= {value.lower(), value.upper(), value.title()}
+    for sound in [form.encode("utf-8", "surrogatepass") for form in forms]:
+        forms |= {quote(sound), quote(sound, safe=""), quote(sound, safe=_SAFE), quote_plus(sound)}
+    forms |= {form.replace("@", "%40") for form in forms}
     return {form for form in forms if form}
 
 

@@ -40,17 +40,22 @@ class Remade:
             self._run.execute(f"INSERT INTO made SELECT {_NAMES} FROM batch SEMI JOIN wanted USING ({_KEY})")
             self._run.unregister("batch")
 
-    def differing(self, files: Sequence[str]) -> list[str]:
-        """A sentence for each of the first events of these files that no record of theirs becomes, column by column."""
+    def differing(self, files: Sequence[str]) -> tuple[int, list[str]]:
+        """How many events of these files no record of theirs becomes; of the first, a sentence each, column by column.
+
+        An event that is there twice counts once: see `Proof.distinct`.
+        """
         fresh = [f"CASE WHEN odd.{name} IS DISTINCT FROM made.{name} THEN '{name}' END" for name in COLUMNS]
+        odd = f"""CREATE OR REPLACE TEMP TABLE odd AS
+            SELECT {_NAMES} FROM events WHERE evidence IN (SELECT unnest($files)) EXCEPT SELECT {_NAMES} FROM made"""
+        self._run.execute(odd, {"files": list(files)})
+        ((count,),) = self._run.execute("SELECT count(*) FROM odd").fetchall()
         query = f"""
-            WITH odd AS (SELECT {_NAMES} FROM events WHERE evidence IN (SELECT unnest($files))
-                         EXCEPT SELECT {_NAMES} FROM made)
             SELECT odd.event_uid, made.event_uid IS NOT NULL,
                    list_filter([{", ".join(fresh)}], lambda name: name IS NOT NULL)
             FROM odd LEFT JOIN made USING ({_KEY}) ORDER BY odd.time, odd.event_uid LIMIT {_MOST}"""
-        found = self._run.execute(query, {"files": list(files)}).fetchall()
-        return [
+        found = self._run.execute(query).fetchall()
+        return count, [
             f"Event {uid} has another {', '.join(names)} than its record gives."
             if known
             else f"The record of event {uid} gives no event of this id."

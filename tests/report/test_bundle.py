@@ -182,6 +182,11 @@ FORGERIES: dict[str, tuple[Callable[[Members], Members], set[str]]] = {
     "ledger emptied": (lambda m: {**m, LEDGER: b""}, {"ledger_removed", "unrecorded"}),
     "ledger edited": (lambda m: {**m, LEDGER: m[LEDGER].replace(b'"import"', b'"devrev"')}, {"ledger_edited"}),
     "no Parquet": (lambda m: {**m, EVENTS: b"PAR1"}, {"unreadable", "count"}),
+    "a column less": (lambda m: events(m, lambda e: e.drop("evidence")), {"unreadable", "count"}),
+    "a column of numbers": (
+        lambda m: events(m, lambda e: e.with_columns(evidence=pl.lit(1, pl.Int64))),
+        {"unreadable", "count"},
+    ),
 }
 
 
@@ -193,13 +198,124 @@ def test_a_forgery_with_sums_that_hold_is_found(members: Members, out: Path, wha
     assert {fault.kind for fault in checked.faults} == kinds
 
 
-def test_a_column_that_another_profile_may_have_given_is_named_and_no_error(members: Members, out: Path) -> None:
+def test_a_column_that_another_profile_may_have_given_is_named_and_not_confirmed(members: Members, out: Path) -> None:
     manifest = json.loads(members[MANIFEST])
     manifest["profiles"]["house"]["actor_name"] = ["user"]
     checked = verify_bundle(made_again({**members, MANIFEST: json.dumps(manifest).encode()}, out / "b.zip"))
     named = [fault for fault in checked.faults if fault.kind == "column_changed"]
-    assert checked.ok
+    assert not checked.ok
     assert "has another actor_name than its record gives. It may have been" in named[0].message
+    (verdict,) = [fault.message for fault in checked.faults if fault.kind == "unconfirmed"]
+    kept = pl.read_parquet(io.BytesIO(members[EVENTS]))
+    others = kept.filter(pl.col("actor_name").ne_missing(pl.col("actor"))).height
+    assert f"{others} events differ from what is made of the evidence now" in verdict
+    assert "not confirmed" in verdict
+
+
+def stated(members: Members, **changes: Any) -> Members:
+    """The same members, the manifest altered."""
+    return {**members, MANIFEST: json.dumps(json.loads(members[MANIFEST]) | changes).encode()}
+
+
+def other_actor(members: Members) -> Members:
+    return events(members, lambda e: e.with_columns(actor=pl.lit("nobody")))
+
+
+def without(members: Members, *names: str) -> Members:
+    return {name: data for name, data in members.items() if name not in names}
+
+
+def listed(members: Members, *, included: bool) -> list[dict[str, Any]]:
+    return [one | {"included": included} for one in json.loads(members[MANIFEST])["evidence"]]
+
+
+NOBODY: dict[str, Any] = {"redacted": "names", "ledger": {"lines": 0, "sha256": "0" * 64, "included": False}}
+LIES: dict[str, tuple[Callable[[Members], Members], set[str]]] = {
+    "another release": (
+        lambda m: stated(other_actor(m), tool={"investigate": "0.0.9"}),
+        {"column_changed", "unconfirmed"},
+    ),
+    "no release": (lambda m: stated(other_actor(m), tool=None), {"column_changed", "unconfirmed"}),
+    "a profile that gives just these columns": (
+        lambda m: stated(
+            events(m, lambda e: e.with_columns(user_agent=pl.lit(None, pl.String))),
+            profiles={
+                name: {key: value for key, value in settings.items() if key != "user_agent"}
+                for name, settings in json.loads(m[MANIFEST])["profiles"].items()
+            },
+        ),
+        {"profile_changed"},
+    ),
+    "redacted, with all inside": (lambda m: stated(other_actor(m), redacted="names"), {"not_redacted"}),
+    "redacted, with the ledger": (
+        lambda m: stated(without(other_actor(m), evidence(m)), redacted="names", evidence=listed(m, included=False)),
+        {"not_redacted"},
+    ),
+    "redacted, with the evidence": (
+        lambda m: stated(without(other_actor(m), LEDGER), **NOBODY, evidence=listed(m, included=False)),
+        {"not_redacted"},
+    ),
+    "redacted, and said to be inside": (
+        lambda m: stated(without(other_actor(m), LEDGER, evidence(m)), **NOBODY),
+        {"not_redacted", "missing"},
+    ),
+    "a ledger of no lines": (
+        lambda m: stated(without(other_actor(m), LEDGER), ledger=NOBODY["ledger"]),
+        {"missing"},
+    ),
+    "an event twice": (
+        lambda m: stated(events(m, lambda e: pl.concat([e, e.head(1)])), events=len(RECORDS)),
+        {"repeated"},
+    ),
+    "an event twice, redacted": (
+        lambda m: stated(
+            without(events(m, lambda e: pl.concat([e, e.head(1)])), LEDGER, evidence(m)),
+            **NOBODY,
+            evidence=listed(m, included=False),
+            events=len(RECORDS),
+        ),
+        {"repeated"},
+    ),
+    "read as another source": (
+        lambda m: stated(
+            events(m, lambda e: e.with_columns(source=pl.lit("mansion"), actor=pl.lit("nobody"))),
+            profiles={"mansion": json.loads(m[MANIFEST])["profiles"]["house"]},
+        ),
+        {"unrecorded"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_no_word_of_the_manifest_makes_altered_events_pass(members: Members, out: Path, what: str) -> None:
+    lie, kinds = LIES[what]
+    checked = verify_bundle(made_again(lie(members), out / "b.zip"))
+    assert not checked.ok
+    assert {fault.kind for fault in checked.faults if fault.severity == "error"} == kinds
+
+
+@pytest.mark.parametrize("name", ["README.txt", "report.html", EVENTS, LEDGER])
+def test_a_member_that_every_bundle_has_is_missed(members: Members, out: Path, name: str) -> None:
+    checked = verify_bundle(made_again(without(members, name), out / "b.zip"))
+    assert [(fault.kind, fault.where) for fault in checked.faults if fault.kind == "missing"] == [("missing", name)]
+    assert not checked.ok
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"tool": one} for one in ("x", ["x"], {"investigate": 1})),
+        *({"profiles": one} for one in ("x", [1], {"house": "x"})),
+        *({"max_record": one} for one in ("x", True, -1, 1.5, [1])),
+        *({"events": one} for one in (True, "1", None)),
+        *({"redacted": 1}, {"ledger": {"lines": "1", "sha256": ""}}, {"ledger": []}, {"evidence": {}}),
+        {"evidence": [{"sha256": "0" * 64, "included": "yes"}]},
+    ],
+    ids=json.dumps,
+)
+def test_a_manifest_of_other_types_is_refused(members: Members, out: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceError, match="is none of ours"):
+        verify_bundle(made_again(stated(members, **changes), out / "b.zip"))
 
 
 @pytest.mark.parametrize("name", ["README.txt", "report.html", EVENTS, LEDGER, MANIFEST])

@@ -145,3 +145,55 @@ def test_addresses_nobody_listed_go_too(address: object, mail: str) -> None:
     clean = redactor.text(f"from {address} by {mail}.")
     assert str(address) not in clean or str(address) in {"::", "0.0.0.0"}  # noqa: S104 - nobody's
     assert mail not in clean
+
+
+VOCABULARY = {
+    "actor": ["alice@corp.example", "zoë+x@corp.example"],
+    "actor_name": ["Alice Smith", "Çağla Öz"],
+    "src_ip": ["192.0.2.9", "2001:db8::77"],
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("alice%40corp.example", "alice@corp.example"),
+        ("zo%C3%AB%2Bx%40corp.example", "zoë+x@corp.example"),
+        ("zo%c3%ab+x%40corp.example", "zoë+x@corp.example"),
+        ("zoë+x%40corp.example", "zoë+x@corp.example"),
+        ("Alice%20Smith", "Alice Smith"),
+        ("alice+smith", "Alice Smith"),
+        ("%C3%87a%C4%9Fla+%C3%96z", "Çağla Öz"),
+        ("2001%3Adb8%3A%3A77", "2001:db8::77"),
+        ("::ffff:192.0.2.9", "192.0.2.9"),
+        ("::FFFF:c000:0209", "192.0.2.9"),
+    ],
+)
+def test_a_value_written_for_the_address_of_a_page_is_the_same_value(written: str, known: str) -> None:
+    redactor = Redactor(profile("names,emails,ips"), KEY, VOCABULARY)
+    token = redactor.text(known)
+    assert token != known
+    assert redactor.text(f"https://x/users/{written}?a=1") == f"https://x/users/{token}?a=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        *(("db:10.20.30.40", "10.20.30.40"), ("443:10.20.30.41", "10.20.30.41"), ("a:b:10.20.30.42/x", "10.20.30.42")),
+        *(("db:10.20.30.40:8080", "10.20.30.40"), ("1:2:3:4:5:6:7:8:10.1.2.3", "10.1.2.3")),
+        *(("from 2001:db8::5: no", "2001:db8::5"), ("port:2001:db8::5", "2001:db8::5")),
+        *(("[2001:db8::5]:443", "2001:db8::5"), ("::ffff:10.20.30.40", "::ffff:10.20.30.40")),
+    ],
+)
+def test_a_port_or_a_name_before_an_address_hides_none(text: str, address: str) -> None:
+    redactor = Redactor(profile("ips"), KEY, {})
+    before, _, after = text.partition(address)
+    assert redactor.text(text) == f"{before}{redactor.text(address)}{after}"
+    assert address not in redactor.text(text)
+
+
+def test_an_address_nobody_listed_goes_also_where_it_is_quoted() -> None:
+    redactor = Redactor(profile("emails"), KEY, {})
+    token = redactor.text("bob+a@corp.example")
+    for quoted in ("bob+a%40corp.example", "bob%2Ba%40corp.example"):
+        assert redactor.text(f"https://x/users%2F{quoted}/y") == f"https://x/users%2F{token}/y"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import html
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+import investigate
 from investigate.errors import ConfigError, UsageError
 
-from .conftest import CREDENTIALS, MAILS, NAMES, RECORDS, WINDOW
+from .conftest import CREDENTIALS, MAILS, NAMES, PROFILE, RECORDS, WINDOW, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +54,32 @@ def test_an_e_mail_address_stands_for_what_bears_it(case: Case) -> None:
     assert answer.notes[0] == f"{MAILS[0].upper()}: 1 further resources bear it in their id, name or account"
 
 
+HERS = (
+    *("ann@x.com", "user/ann@x.com", "mailto:ann@x.com?subject=1", "<Ann@X.com>", "u=ann@x.com.", "user%2Fann@x.com/a"),
+    *("ann@x.com's calendar", "'ann@x.com'", "ann@x.com, bea@x.com", "of ann@x.com. Then"),
+)
+NOT_HERS = (
+    *("user/joann@x.com", "user/ann@x.com.au", "jo.ann@x.com", "jo+ann@x.com", "jo_ann@x.com", "jo-ann@x.com"),
+    *("o'ann@x.com", "ann@x.community", "ann@x.com-pany.example", "ann@x.com2", "öann@x.com", "ann@xxcom"),
+)
+
+
+def test_an_e_mail_address_is_no_part_of_another(tmp_path: Path) -> None:
+    objects = [*HERS, *NOT_HERS, "doc/hers", "doc/another's"]
+    names = {"doc/hers": "Notes of ann@x.com", "doc/another's": "Notes of joann@x.com"}
+    records = [record(at, objects=[one], title=names.get(one, "")) for at, one in enumerate(objects)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+    (tmp_path / "case").mkdir()
+    with investigate.open(tmp_path / "case").layout.toml.open("a") as out:
+        out.write(PROFILE)
+    case = investigate.open(tmp_path / "case")
+    case.import_files(tmp_path / "log.jsonl", profile="house")
+    answer = case.subject_access("ann@x.com", **WINDOW)
+    assert set(answer.tables["resources"]["resource"]) == {*HERS, "doc/hers"}
+    touched = answer.frame.filter(kind="access")["resources"].explode()
+    assert set(touched) == {*HERS, "doc/hers"}
+
+
 def test_a_pattern_a_tag_and_nothing(case: Case) -> None:
     assert case.subject_access("ticket/*", **WINDOW).frame.filter(kind="access").height == len(RECORDS) - 1
     assert case.subject_access("nobody", **WINDOW).frame.filter(kind="access").is_empty()
@@ -57,6 +87,21 @@ def test_a_pattern_a_tag_and_nothing(case: Case) -> None:
         case.subject_access()
     with pytest.raises(ConfigError, match=r"classification\.csv"):
         case.subject_access(tag="secret")
+
+
+@pytest.mark.parametrize("form", ["html", "md"])
+def test_the_rows_for_people_say_what_was_accessed_and_how_that_is_known(case: Case, out: Path, form: str) -> None:
+    case.report(out / f"a.{form}", subjects=["ticket/2"], **WINDOW)
+    text = html.unescape((out / f"a.{form}").read_text(encoding="utf-8"))
+    rows = text[text.index("Rows, without the type") :]
+    end = rows.index("</table>") if form == "html" else rows.index("\n\n", rows.index("| kind"))
+    cells = {one.replace("\\", "").strip() for one in re.split(r"<[^>]+>|[|\n,]", rows[:end])}
+    (entry,) = case.ledger.entries()
+    one = next(record for record in RECORDS if record["id"] == "ev2")
+    record_of = f"record {RECORDS.index(one)} of {entry.files[0].sha256[:12]}…"
+    wanted = [*(one[name] for name in ("id", "name", "role", "token", "ip", "tenant", "title")), "ticket/2", "read"]
+    assert {*wanted, "success", "house", record_of} <= cells
+    assert {"access", "gap", "coverage", "never collected", "not complete: see the gaps"} <= cells
 
 
 def test_both_forms_say_who_and_whether_that_is_all(case: Case, out: Path) -> None:
