@@ -12,11 +12,13 @@ from investigate.case.display import amount
 from investigate.cli.options import Session, command, group
 from investigate.cli.output import Result, emit
 from investigate.cli.progress import watching
-from investigate.errors import UsageError
+from investigate.errors import CaseError, UsageError
 from investigate.events import parse_time
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from investigate.case import Case
 
 
 def register(app: typer.Typer) -> None:
@@ -79,6 +81,7 @@ def compact(
     if keep is not None and not vacuum:
         raise UsageError("--keep says what --vacuum leaves.", "Add --vacuum, or leave --keep out.")
     case = session.open()
+    _insist_writable(case)
     span = _span(keep) if keep else timedelta(days=case.config.lake.keep_days)
     done = case.lake.compact()
     removed = case.lake.vacuum(span) if vacuum else None
@@ -110,6 +113,7 @@ def rebuild_touches(session: Session) -> int:
     Example: investigate lake rebuild-touches
     """
     case = session.open()
+    _insist_writable(case)
     begun = time.monotonic()
     with watching() as progress, case.locked():
         events = case.lake.rebuild_touches(lambda done, total: progress("sum up", done, total, "events"))
@@ -129,6 +133,11 @@ def rebuild_touches(session: Session) -> int:
     version = case.lake.events.snapshot().version
     emit(session, Result(tuple(found), [list(found.values())], lake_version=version, table=table))
     return 0
+
+
+def _insist_writable(case: Case) -> None:
+    if not case.writable:
+        raise CaseError("The case cannot be written.", "Copy it to where this account may write.")
 
 
 def _span(text: str) -> timedelta:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from investigate.lake.table import Snapshot
     from investigate.lake.vacuum import Vacuumed
 
-_TICK: Final = timedelta(milliseconds=1)
-"""What a file's statistics may leave off."""
+_TICK: Final = timedelta(microseconds=1)
 _FOOTERS: Final = 8
 """So many files are asked what they hold at once."""
 _PASSES: Final = 3

@@ -232,6 +232,16 @@ def test_events_beyond_what_was_collected_are_asked_about_and_the_gap_is_told(tm
     assert str(case.collected()) == str(Window.of("2026-11-01", "2026-11-02"))
 
 
+def test_files_taken_for_what_they_hold_leave_no_gap(tmp_path: Path) -> None:
+    case = investigate.open(tmp_path / "case")
+    lines = [cloud(1, 1, "ann", "b"), cloud(2, 2, "ann", "b").replace("T02:00:00Z", "T02:00:00.123456Z")]
+    (tmp_path / "cloud.jsonl").write_text("\n".join(lines))
+    case.import_files(tmp_path / "cloud.jsonl", "cloudtrail")
+    answer = case.who_touched("b")
+    assert (answer.frame["events"].to_list(), answer.coverage.complete) == ([2], True)
+    assert case.audit().coverage.complete
+
+
 def test_an_acquisition_narrowed_to_what_is_asked_covers_it(tmp_path: Path) -> None:
     case = investigate.open(tmp_path / "case")
     window = Window.of("2026-11-03", "2026-11-04")

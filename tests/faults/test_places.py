@@ -85,6 +85,7 @@ def test_a_case_that_can_only_be_read(unwritable: Path, tmp_path: Path, capsys: 
         assert cause.startswith("Error: ")
         assert "fault of investigate" not in cause
         assert remedy
+        assert "disk is full" not in remedy
 
 
 def test_a_case_moved_while_it_was_closed(made: Path, tmp_path: Path) -> None:
