@@ -60,9 +60,22 @@ REJECT_COLUMNS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+_CODED: Final = {"tenant", "actor", "actor_type", "action", "activity", "outcome", "evidence"}
+"""Columns that are worked out for each value, not for each event."""
+
+
 def event_schema() -> pa.Schema:
     """The canonical event as an Arrow schema; each field's metadata holds its meaning."""
     return _schema(COLUMNS)
+
+
+def coded_schema() -> pa.Schema:
+    """The same with dictionaries for the columns that are worked out value by value: so events are on their way."""
+    import pyarrow as pa  # noqa: PLC0415 - see `_schema`
+
+    kind = pa.dictionary(pa.int32(), pa.string())
+    fields = _schema(COLUMNS)
+    return pa.schema(field.with_type(kind) if field.name in _CODED else field for field in fields)
 
 
 def reject_schema() -> pa.Schema:

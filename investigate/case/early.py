@@ -123,7 +123,8 @@ def _with(rows: pa.Table, sha256: str) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415 - heavy, and a look at a case needs it not
 
     at = rows.schema.get_field_index("evidence")
-    return rows.set_column(at, rows.schema.field(at), pa.repeat(sha256, rows.num_rows))
+    field = rows.schema.field(at)
+    return rows.set_column(at, field, pa.repeat(sha256, rows.num_rows).cast(field.type))
 
 
 def _set_aside(batch: Batch, folder: Path, number: int) -> tuple[Batch, Path | None, Path | None]:

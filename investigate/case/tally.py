@@ -59,7 +59,8 @@ class Tally:
         self.activities.update(pc.unique(batch.events["activity"]).to_pylist())
         if len(self.actors) < _MOST_ACTORS:
             self.actors.update(pc.unique(batch.events["actor"]).to_pylist())
-        grouped = batch.events.group_by("tenant").aggregate([("time", "min"), ("time", "max")])
+        spans = batch.events.select(["tenant", "time"]).unify_dictionaries()
+        grouped = spans.group_by("tenant").aggregate([("time", "min"), ("time", "max")])
         for row in grouped.to_pylist():
             self._widen(row["tenant"], Window(row["time_min"], _after(row["time_max"])))
 

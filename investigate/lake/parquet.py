@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from contextlib import suppress
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
@@ -16,7 +18,7 @@ from investigate.events import iso
 from investigate.lake.private import opener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from investigate.lake.storage import Stored
@@ -28,8 +30,15 @@ _LONGEST_STATISTIC: Final = 256
 _RAW: Final = "raw"
 _UNIQUE: Final = (_RAW, "event_uid", "request_uid")
 """Hardly two rows have the same: a dictionary of them would cost time and save nothing."""
-_DELTAS: Final = ("time", "first", "last", "span")
+_DELTAS: Final = ("time", "first", "last", "span", "evidence_record")
 """Numbers that are kept as the difference from the row before."""
+_RANGED: Final = (*_STATISTICS, "event_uid", "evidence_record")
+"""Columns of which each row group tells its smallest and largest value: for others, which follow no order, it would
+tell nothing, and to compare texts takes its time."""
+_FEW: Final = 16
+"""So many rows a value: a dictionary of no more values is written as it is, whether or not each of them is there."""
+_CODED: Final = pa.dictionary(pa.int32(), pa.string())
+"""A column of text with few values, while it is written: no value is looked at more often than there are others."""
 _LENGTH: Final = 4
 """Bytes before each string of a column without a dictionary (Parquet, "Plain")."""
 
@@ -40,17 +49,26 @@ class Writer:
     Args:
         path: of the file; its folder exists.
         schema: of its rows, without the partition's column.
+        coded: columns of text that mostly come as dictionaries, and are written as such.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        named = [name for name in schema.names if name not in (*_UNIQUE, *_DELTAS)]
-        deltas = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in _DELTAS}
+    def __init__(self, path: Path, schema: pa.Schema, coded: Collection[str] = ()) -> None:
         self._schema = schema
         self._path = path
+        self._written = pa.schema(field.with_type(_CODED) if field.name in coded else field for field in schema)
         self._out = open(path, "wb", opener=opener)  # noqa: SIM115 - open until `close`
         self._writer = pq.ParquetWriter(
-            self._out, schema, compression=_COMPRESSION, use_dictionary=named, column_encoding=deltas
+            self._out,
+            self._written,
+            compression=_COMPRESSION,
+            use_dictionary=[_leaf(field) for field in schema if field.name not in (*_UNIQUE, *_DELTAS)],
+            column_encoding={name: "DELTA_BINARY_PACKED" for name in schema.names if name in _DELTAS},
+            write_statistics=[name for name in schema.names if name in _RANGED],
+            write_batch_size=ROW_GROUP,
+            store_schema=False,
         )
+        # Whoever reads it with Arrow gets the schema's types and what it says of each column, not dictionaries.
+        self._writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(schema.serialize()).decode()})
 
     @property
     def size(self) -> int:
@@ -59,11 +77,14 @@ class Writer:
 
     def write(self, rows: pa.Table) -> None:
         """Append rows, in the order they are to have."""
-        self._writer.write_table(rows.select(self._schema.names), row_group_size=ROW_GROUP)
-
-    def write_batch(self, rows: pa.RecordBatch) -> None:
-        """Append rows, as row groups of their own."""
-        self._writer.write_batch(rows, row_group_size=ROW_GROUP)
+        rows = rows.select(self._schema.names)
+        for start in range(0, len(rows), ROW_GROUP):
+            part = rows.slice(start, ROW_GROUP)
+            columns = [
+                _coded(column) if kind == _CODED else column.cast(kind)
+                for column, kind in zip(part.columns, self._written.types, strict=True)
+            ]
+            self._writer.write_table(pa.table(columns, schema=self._written))
 
     def close(self) -> pq.FileMetaData:
         """Finish the file, and make it durable."""
@@ -80,6 +101,35 @@ class Writer:
         self._out.close()
 
 
+def coded(schema: pa.Schema) -> list[str]:
+    """The columns that are dictionaries of texts."""
+    return [field.name for field in schema if pa.types.is_dictionary(field.type)]
+
+
+def _leaf(field: pa.Field) -> str:
+    """The name under which Parquet has a column's values."""
+    return f"{field.name}.list.{field.type.value_field.name}" if pa.types.is_list(field.type) else field.name
+
+
+def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray | pa.ChunkedArray:
+    """A column of text as a dictionary, with hardly a value that is not its own: all that is in it goes into the file.
+
+    Raises:
+        pa.ArrowInvalid: its dictionary has a value twice, which Parquet would mistake for another.
+    """
+    if not pa.types.is_dictionary(column.type):
+        return column.dictionary_encode()
+    whole = column.unify_dictionaries().combine_chunks()
+    values = whole.dictionary
+    if _FEW * len(values) > len(whole):
+        codes = whole.indices.dictionary_encode()
+        values = values.take(codes.dictionary)
+        whole = pa.DictionaryArray.from_arrays(codes.indices, values)
+    if len(pc.unique(values)) < len(values):
+        raise pa.ArrowInvalid("a dictionary has a value twice")
+    return whole
+
+
 def write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pq.FileMetaData:
     """Write one file and make it durable.
 
@@ -88,10 +138,15 @@ def write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> p
         batches: rows in the order they are to have, without the partition's column.
         schema: of the batches.
     """
-    writer = Writer(path, schema)
+    rest = iter(batches)
+    first = next(rest, None)
+    writer = Writer(path, schema, coded(first.schema) if first is not None else ())
     try:
-        for batch in batches:
-            writer.write_batch(batch)
+        if first is not None:
+            writer.write(pa.Table.from_batches([first]))
+        del first  # else it is in memory for as long as the file is written
+        for batch in rest:
+            writer.write(pa.Table.from_batches([batch]))
         return writer.close()
     except BaseException:
         writer.abandon()

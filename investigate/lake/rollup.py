@@ -14,18 +14,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import duckdb
+import pyarrow as pa
 
 from investigate.errors import LakeError, first_line
 from investigate.lake.ranges import ranges
 from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch, short_of_memory
 from investigate.lake.sql import expose
-from investigate.lake.staging import cast
 from investigate.lake.table import Change
 from investigate.lake.touches import BY_RESOURCE, COLUMNS, ORDERS, kept, of_events, summed, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from deltalake.transaction import AddAction
@@ -54,7 +54,7 @@ _WORTH: Final = 20_000
 _ROWS: Final = "rows.duckdb"
 _AT_ONCE: Final = 2_000_000
 """Rows whose sums are made at once, unless a day has more."""
-_FEW_TEXTS: Final = 50_000
+_FEW_TEXTS: Final = 200_000
 """A column of text with no more values than these is summed up as numbers."""
 
 
@@ -195,10 +195,10 @@ class Rollup:
                 stay = {name: run for name, run in stay.items() if run not in merged}
                 rows = sizes[number] + sum(run.rows for run in merged)
                 with closing(scratch.engine(_ROWS if rows >= _WORTH else ":memory:")) as connection:
-                    self._gather(connection, part, merged)
+                    kinds = self._gather(connection, part, merged)
                     for order in ORDERS:
                         name = f"{plan.identity}-{number:03}-{token}"
-                        added[order.name] += self._write(scratch, connection, order, name, _sortable(memory))
+                        added[order.name] += self._write(scratch, connection, kinds, order, name, _sortable(memory))
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
                 if progress:
                     progress(sum(sizes[: number + 1]), sum(sizes))
@@ -208,14 +208,21 @@ class Rollup:
             own.sweep()
         return sum(sizes)
 
-    def _gather(self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run]) -> None:
-        """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it."""
+    def _gather(
+        self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run]
+    ) -> dict[str, pa.Array]:
+        """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it.
+
+        Returns:
+            The values of the columns that are held as an `ENUM`.
+        """
         base, counts = self.orders[BY_RESOURCE.name], self._events.counts()
         expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in part])
         if merged:
             expose(connection, "earlier", base.table, base.files_of({run.name for run in merged}))
         few = sum(counts.get(name, 0) for name in part) < _WORTH
-        kinds = {} if few else _kinds(connection, *texts("fresh", "earlier" if merged else None))
+        values = {} if few else _kinds(connection, texts("fresh", "earlier" if merged else None))
+        kinds = {name: _kind(name) for name in values}
         earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)
         into = "CREATE TABLE rows AS"
         for days in _spans(connection, [(_date(name), counts.get(name, 0)) for name in part], merged=bool(merged)):
@@ -227,20 +234,27 @@ class Rollup:
                 query = summed([f"({query})", f"(SELECT {earlier} FROM earlier WHERE {between})"])
             connection.execute(f"{into} {query}")
             into = "INSERT INTO rows BY NAME"
+        return values
 
     def _write(
-        self, scratch: Scratch, connection: duckdb.DuckDBPyConnection, order: Order, run: str, most: int
+        self,
+        scratch: Scratch,
+        connection: duckdb.DuckDBPyConnection,
+        kinds: Mapping[str, pa.Array],
+        order: Order,
+        run: str,
+        most: int,
     ) -> Iterator[AddAction]:
         """Write the table `rows` in an order, no more than so many of them sorted at once."""
         table = self.orders[order.name].table
         parts = (
             connection.sql(
-                f"SELECT {kept(order)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
+                f"SELECT {kept(order, kinds)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
             )
             for where, values in list(ranges(connection, "rows", order.sort, most))
         )
         batches = itertools.chain.from_iterable(
-            cast(part.to_arrow_reader(order.group), order.schema()) for part in parts
+            _named(part.to_arrow_reader(order.group), kinds, order.schema()) for part in parts
         )
         numbers = itertools.count()
         for first in batches:
@@ -268,21 +282,44 @@ def _sortable(memory: int) -> int:
     return int(_SORTED * max(memory / 2**20, 1) ** 2)
 
 
-def _kinds(connection: duckdb.DuckDBPyConnection, names: Sequence[str], query: str) -> dict[str, str]:
-    """For the columns with few values a type of these, in order: such are told apart and sorted as numbers are.
+def _kinds(connection: duckdb.DuckDBPyConnection, queries: Mapping[str, Sequence[str]]) -> dict[str, pa.Array]:
+    """The values of columns with few of them, in order, of each of which there is a type: `_kind` of its name.
+
+    Values of such a type are told apart and sorted as numbers are.
 
     Args:
         connection: to the lake.
-        names: of columns of text.
-        query: their values.
+        queries: for columns of text, and the columns each is for.
     """
-    counted = ", ".join(f"approx_count_distinct({name})" for name in names)
-    (counts,) = connection.execute(f"SELECT {counted} FROM ({query})").fetchall()
-    few = [name for name, count in zip(names, counts, strict=True) if 0 < count <= _FEW_TEXTS and name != "resource"]
-    for name in few:  # one after the other: sets of all of them at once would have to fit into memory
-        values = f"SELECT DISTINCT {name} AS text FROM ({query}) WHERE {name} IS NOT NULL"
-        connection.execute(f"CREATE TYPE kind_of_{name} AS ENUM ({values} ORDER BY text)")
-    return {name: f"kind_of_{name}" for name in few}
+    found = {}
+    for query, names in queries.items():
+        counted = ", ".join(f"approx_count_distinct({name})" for name in names)
+        (counts,) = connection.execute(f"SELECT {counted} FROM ({query})").fetchall()
+        few = [name for name, count in zip(names, counts, strict=True) if 0 < count <= _FEW_TEXTS]
+        for name in few:  # one after the other: sets of all of them at once would have to fit into memory
+            values = f"SELECT DISTINCT {name} AS text FROM ({query}) WHERE {name} IS NOT NULL ORDER BY text"
+            connection.execute(f"CREATE TYPE {_kind(name)} AS ENUM ({values})")
+            texts = connection.sql(f"SELECT unnest(enum_range(NULL::{_kind(name)}))::VARCHAR AS text")
+            found[name] = texts.to_arrow_table()["text"].combine_chunks()
+    return found
+
+
+def _kind(name: str) -> str:
+    return f"kind_of_{name}"
+
+
+def _named(
+    batches: Iterable[pa.RecordBatch], kinds: Mapping[str, pa.Array], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Batches with their values in place of codes, and otherwise with the types of the schema."""
+    for batch in batches:
+        columns = [
+            pa.DictionaryArray.from_arrays(batch[name].cast(pa.int32()), kinds[name])
+            if name in kinds
+            else batch[name].cast(kind)
+            for name, kind in zip(schema.names, schema.types, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, names=schema.names)
 
 
 def _spans(

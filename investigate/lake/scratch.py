@@ -86,6 +86,7 @@ class Scratch:
         )
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
+        connection.execute("SET parquet_metadata_cache = true")  # no file ever changes
         return connection
 
     def put(

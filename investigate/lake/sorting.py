@@ -116,14 +116,14 @@ class Sorted:
         waiting = self._waiting.pop(partition)
         self._tails.pop(partition, None)
         self._held -= sum(part.nbytes for part in waiting)
-        rows = _in_order(pa.concat_tables(waiting), self._table.order)
+        rows = _in_order(pa.concat_tables(waiting).unify_dictionaries(), self._table.order)
         if keep:
             # A slice would keep all in memory that it is cut from.
             rest = rows.slice(len(rows) - keep).take(pa.arange(0, keep))
             rows = rows.slice(0, len(rows) - keep)
             self._waiting[partition], self._tails[partition] = [rest], None
             self._held += rest.nbytes
-        growing = self._file(partition, self._place(rows, 0))
+        growing = self._file(partition, self._place(rows, 0), parquet.coded(rows.schema))
         growing.writer.write(rows)
         growing.last = self._place(rows, -1)
         if growing.writer.size > _LARGEST:
@@ -133,8 +133,14 @@ class Sorted:
         """What a row is sorted by."""
         return tuple(rows[name][at].as_py() for name in self._table.order)
 
-    def _file(self, partition: str | None, first: tuple[Any, ...]) -> _Growing:
-        """The open file of a partition, if rows from `first` on can follow what it holds, else a new one."""
+    def _file(self, partition: str | None, first: tuple[Any, ...], coded: Sequence[str]) -> _Growing:
+        """The open file of a partition, if rows from `first` on can follow what it holds, else a new one.
+
+        Args:
+            partition: its value.
+            first: what the first row is sorted by.
+            coded: columns that come as dictionaries.
+        """
         growing = self._open.pop(partition, None)
         if growing is not None and first < growing.last:
             self._disorderly.add(partition)
@@ -146,7 +152,7 @@ class Sorted:
             make_folder(self._folder)
             path = self._folder / f"{self._number:06}.parquet"
             self._number += 1
-            growing = _Growing(path, parquet.Writer(path, self._table.file_schema), first)
+            growing = _Growing(path, parquet.Writer(path, self._table.file_schema, coded), first)
         self._open[partition] = growing
         return growing
 

@@ -192,10 +192,3 @@ def _but(path: Path, rows: pa.Array) -> Iterator[pa.RecordBatch]:
             left = batch.filter(pc.invert(pc.is_in(numbers, value_set=rows)))
             if left.num_rows:
                 yield left
-
-
-def cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Batches with the very types of the schema, which the engine may have widened."""
-    for batch in reader:
-        columns = [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import polars as pl
     import pyarrow as pa
@@ -132,15 +132,20 @@ def of_events(view: str, kinds: Mapping[str, str] | None = None) -> str:
         FROM told GROUP BY ALL"""
 
 
-def texts(fresh: str, earlier: str | None) -> tuple[tuple[str, ...], str]:
-    """The columns of text, and a query for their values in events and in rows of `touches`.
+def texts(fresh: str, earlier: str | None) -> dict[str, tuple[str, ...]]:
+    """Queries for the values of the columns of text, by query the columns it is for.
 
     Args:
-        fresh: a view of events; of the objects that one of them names, this is about the first.
+        fresh: a view of events.
         earlier: a view of rows of `touches`, None where there is none.
     """
-    names = tuple(name for name in (*KEY, *_NAMES) if name != "date")
-    return names, " UNION ALL ".join(f"SELECT {', '.join(names)} FROM {view}" for view in (fresh, earlier) if view)
+    names = tuple(name for name in (*KEY, *_NAMES) if name not in {"date", "resource"})
+    listed = ", ".join(names)
+    before = {name: f" UNION ALL SELECT {name} FROM {earlier}" if earlier else "" for name in (listed, "resource")}
+    return {
+        f"SELECT {listed} FROM {fresh}{before[listed]}": names,
+        f"SELECT unnest(resources) AS resource FROM {fresh}{before['resource']}": ("resource",),
+    }
 
 
 def summed(parts: Sequence[str]) -> str:
@@ -152,9 +157,10 @@ def summed(parts: Sequence[str]) -> str:
         FROM ({" UNION ALL ".join(parts)}) GROUP BY ALL"""
 
 
-def kept(order: Order) -> str:
-    """The columns of an order, selected from rows of `touches`."""
+def kept(order: Order, coded: Iterable[str] = ()) -> str:
+    """The columns of an order, selected from rows of `touches`; those of an `ENUM` may be given as its codes."""
     told = {"span": "epoch_us(last) - epoch_us(first) AS span"}
+    told |= {name: f"enum_code({name}) AS {name}" for name in coded}
     return ", ".join(told.get(name, name) for name in order.columns)
 
 

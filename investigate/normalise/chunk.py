@@ -10,7 +10,7 @@ import pyarrow as pa
 EXCERPT: Final = 2000
 """The most that is kept of what cannot be read."""
 
-SIZE: Final = 4 * 2**20
+SIZE: Final = 6 * 2**20
 """How much text makes a chunk: the engine has a fixed cost a chunk, and needs some multiples of it as memory."""
 
 ROWS: Final = 50_000

@@ -40,15 +40,28 @@ _ESCAPE: Final = re.compile(
 
 @dataclass(frozen=True)
 class _Coded:
-    """A column as numbers of its values; a value may have several."""
+    """A column as numbers of its values, one of which may be None; a value may have several."""
 
     codes: pa.Array
     values: list[Any]
 
     @classmethod
     def of(cls, column: pa.Array) -> Self:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
         found = column.dictionary_encode(null_encoding="encode")
         return cls(found.indices, found.dictionary.to_pylist())
+
+    def or_else(self, default: str) -> Self:
+        """The same with a default in place of None."""
+        return type(self)(self.codes, [default if value is None else value for value in self.values])
+
+    def column(self) -> pa.DictionaryArray:
+        """The column, with each value once."""
+        numbers: dict[str, int] = {}
+        places = [None if value is None else numbers.setdefault(value, len(numbers)) for value in self.values]
+        codes = pa.array(places, pa.int32()).take(self.codes)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(numbers, pa.string()))
 
 
 class _Source:
@@ -220,12 +233,15 @@ class Engine:
         elif column.plain:
             found = columns[column.sql]
         else:
-            coded[column.name] = self._of_values(column, columns, coded)
-            found = pa.array(coded[column.name].values, pa.string()).take(coded[column.name].codes)
+            of_values = self._of_values(column, columns, coded)
+            if column.default is not None and not column.search:
+                of_values = of_values.or_else(column.default)
+            coded[column.name] = of_values
+            found = of_values.column()
         if column.search and found.null_count:
             left = pc.is_null(found)
             rest = self.select(f"SELECT {column.search} AS found FROM batch", pa.table({"raw": raw.filter(left)}))
-            found = pc.replace_with_mask(found, left, rest["found"].combine_chunks())
+            found = pc.replace_with_mask(found.cast(pa.string()), left, rest["found"].combine_chunks())
             coded.pop(column.name, None)
         if column.default is not None and found.null_count:
             found = found.fill_null(column.default)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -13,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Final, Self
 import pyarrow as pa
 
 from investigate.errors import ContainerError
-from investigate.events import event_schema, reject_schema
+from investigate.events import coded_schema, reject_schema
 from investigate.normalise.ahead import ahead
 from investigate.normalise.chunk import EXCERPT, ROWS, SIZE, Chunk, Fault, of_fault
 from investigate.normalise.containers import Limits, members
@@ -25,7 +23,6 @@ from investigate.normalise.worker import Made, Worker, sample
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
 
     from investigate.normalise.profile import Profile
     from investigate.normalise.sql import Compiled
@@ -34,8 +31,11 @@ if TYPE_CHECKING:
 
 _LEAST: Final = 8 * 2**20
 """Bytes an engine needs to make anything of a chunk."""
-_GIVEN_BACK: Final = 64 * 2**20
-"""After so many bytes of records the memory that is free goes back to the system: by then some 60 MB, in 13 ms."""
+_GIVEN_BACK: Final = 512 * 2**20
+"""After so many bytes of records the memory that is free goes back to the system, which must make it anew if needed."""
+
+
+_FILE: Final = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Batch:
     """What some records became.
 
     Attributes:
-        events: canonical events, columns as in `event_schema()`.
+        events: canonical events, columns as in `coded_schema()`.
         rejects: rejected records, columns as in `reject_schema()`; `acquisition` is empty.
         records: how many of the vendor's records these were, rejects included.
         unread: how many of the rejects stand for a file or a member that holds no log at all.
@@ -99,12 +99,12 @@ class _Pending:
         """The records: row, raw, evidence, evidence_record."""
         records = [run for chunk, _ in self._chunks for run in chunk.records.chunks]
         places = [run for chunk, _ in self._chunks for run in chunk.places.chunks]
-        files = [pa.repeat(file, len(chunk.records)) for chunk, file in self._chunks]
+        files = [_same(file, len(chunk.records)) for chunk, file in self._chunks]
         raw = pa.chunked_array(records, pa.string())
         columns = {
             "row": pa.arange(0, len(raw)),
             "raw": raw,
-            "evidence": pa.chunked_array(files, pa.string()),
+            "evidence": pa.chunked_array(files, _FILE),
             "evidence_record": pa.chunked_array(places, pa.int64()),
         }
         return pa.table(columns)
@@ -169,27 +169,24 @@ class Normaliser:
         A file, or an archive's member, that holds no log counts as one rejected record with its reason.
         """
         self._plan.forget()
-        waiting: deque[tuple[_Pending, Future[Made]]] = deque()
         size = 0
-        with (
-            closing(ahead(self._gathered(files), 1)) as gathered,
-            ThreadPoolExecutor(self._jobs, thread_name_prefix="normalise") as pool,
-        ):
-            try:
-                for pending in gathered:
-                    table = pending.table()
-                    waiting.append((pending, pool.submit(self._made, self._plan.begin(sample, table), table)))
-                    size += pending.size
-                    if len(waiting) > self._jobs:
-                        yield from self._batches(*waiting.popleft())
-                    if size >= _GIVEN_BACK:
-                        give_back()
-                        size = 0
-                while waiting:
-                    yield from self._batches(*waiting.popleft())
-            finally:
-                for _, future in waiting:
-                    future.cancel()
+        with closing(ahead(self._begun(files), self._carried_on, self._jobs, 1)) as results:
+            for pending, made in results:
+                yield from self._batches(pending, made)
+                size += pending.size
+                if size >= _GIVEN_BACK:
+                    give_back()
+                    size = 0
+
+    def _begun(self, files: Iterable[Input]) -> Generator[tuple[_Pending, Compiled, pa.Table], None, None]:
+        """Records to read, and how."""
+        for pending in self._gathered(files):
+            table = pending.table()
+            yield pending, self._plan.begin(sample, table), table
+
+    def _carried_on(self, begun: tuple[_Pending, Compiled, pa.Table]) -> tuple[_Pending, Made]:
+        pending, compiled, table = begun
+        return pending, self._made(compiled, table)
 
     def _gathered(self, files: Iterable[Input]) -> Iterator[_Pending]:
         pending = _Pending()
@@ -236,9 +233,8 @@ class Normaliser:
             self._engines.append(engine)
         return Worker(engine, self._profile)
 
-    def _batches(self, pending: _Pending, future: Future[Made]) -> Iterator[Batch]:
+    def _batches(self, pending: _Pending, made: Made) -> Iterator[Batch]:
         """One batch, or several where records hold so many events that their texts would not fit into memory."""
-        made = future.result()
         if pending.begins:
             self._plan.next_file()
         while not self._plan.stands(made.compiled, made.lost):
@@ -251,7 +247,7 @@ class Normaliser:
         if faults:
             whole = sum(fault.whole for fault, _ in faults)
             cut = sum(fault.cut for fault, _ in faults)
-            yield Batch(event_schema().empty_table(), self._rejects(faults), len(faults), whole, cut)
+            yield Batch(coded_schema().empty_table(), self._rejects(faults), len(faults), whole, cut)
 
     def _rejects(self, faults: Sequence[tuple[Fault, str]]) -> pa.Table:
         rows = {
@@ -263,3 +259,8 @@ class Normaliser:
             "acquisition": [""] * len(faults),
         }
         return pa.table(rows, schema=reject_schema())
+
+
+def _same(text: str, size: int) -> pa.DictionaryArray:
+    """A column of so many rows with one text."""
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), size), [text])

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from investigate.events import UNKNOWN, event_schema
+from investigate.events import UNKNOWN, coded_schema
 from investigate.normalise.chunk import EXCERPT, Fault
 from investigate.normalise.paths import literal, pointer
 from investigate.normalise.survey import SAMPLE
@@ -110,7 +110,7 @@ class Worker:
                     found = self._engine.run(compiled, table)
             except duckdb.Error as error:
                 reason = f"the engine cannot read this record: {str(error).splitlines()[0]}"
-                return event_schema().empty_table(), [_fault(table.to_pylist()[0], reason)]
+                return coded_schema().empty_table(), [_fault(table.to_pylist()[0], reason)]
         if self._profile.flexible:
             self._found.append((found.select(_OF_A_SURVEY), table))
         found, faults = self._timed(compiled, found)
@@ -120,9 +120,9 @@ class Worker:
             "date": found["time"].cast(pa.date32()),
             "source": pa.repeat(self._profile.name, size),
         }
-        schema = event_schema()
+        schema = coded_schema()
         columns = [derived[name] if name in derived else found[name] for name in schema.names]
-        columns = [column.cast(kind) for column, kind in zip(columns, schema.types, strict=True)]
+        columns = [_of_kind(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
         return pa.table(columns, schema=schema), faults
 
     def _events_of_halves(self, compiled: Compiled, table: pa.Table) -> tuple[pa.Table, list[tuple[Fault, str]]]:
@@ -168,6 +168,13 @@ class Worker:
         size = f"try(json_array_length(raw, {literal(pointer(explode.scalar))}))"
         sql = f"SELECT greatest(coalesce({size}, 1), 1)::BIGINT AS parts FROM batch"
         return self._engine.select(sql, pa.table({"raw": records}))["parts"].combine_chunks()
+
+
+def _of_kind(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """The column with that type, a dictionary of it where such is asked for."""
+    if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(column.type):
+        return column.cast(kind.value_type).dictionary_encode()
+    return column.cast(kind)
 
 
 def content_hash(raw: str, volatile: Sequence[str] = ()) -> str:

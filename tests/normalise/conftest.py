@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from investigate.events import ACTIVITIES, ACTOR_TYPES, OUTCOMES, event_schema, reject_schema
+from investigate.events import ACTIVITIES, ACTOR_TYPES, OUTCOMES, coded_schema, reject_schema
 from investigate.normalise import profile as profiles
 from investigate.normalise.normaliser import Batch, Input, Normaliser
 
@@ -48,7 +48,7 @@ class Reading:
 
 
 def _check(batch: Batch) -> None:
-    assert batch.events.schema.equals(event_schema())
+    assert batch.events.schema.equals(coded_schema())
     assert batch.rejects.schema.equals(reject_schema())
     for name in NEVER_NULL:
         assert batch.events[name].null_count == 0, name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,25 +15,52 @@ from investigate.normalise.normaliser import Input, Normaliser
 from investigate.normalise.profile import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
-def test_items_come_in_order_and_an_error_after_those_before_it() -> None:
-    def items() -> Iterator[int]:
-        yield from range(5)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_order_and_an_error_after_those_before_it(threads: int) -> None:
+    def items() -> Generator[int, None, None]:
+        yield from range(50)
         raise OSError(5, "broken")
 
-    taking = ahead(items(), 2)
-    assert [next(taking) for _ in range(5)] == list(range(5))
+    def work(number: int) -> int:
+        time.sleep(number * 7 % 5 / 1000)  # later ones are often done first
+        return number * 10
+
+    taking = ahead(items(), work, threads, 2)
+    assert [next(taking) for _ in range(50)] == list(range(0, 500, 10))
     with pytest.raises(OSError, match="broken"):
         next(taking)
+
+
+def test_work_that_fails_is_told_in_its_turn() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError(number)
+        return number
+
+    taking = ahead((number for number in range(50)), work, 3, 1)
+    assert [next(taking) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(taking)
+    assert not _running()
+
+
+def test_several_items_are_worked_on_at_once() -> None:
+    together = threading.Barrier(3, timeout=10)
+
+    def work(_: int) -> int:
+        return together.wait()
+
+    assert sorted(ahead((number for number in range(3)), work, 3, 0)) == [0, 1, 2]
 
 
 def test_it_goes_no_further_than_there_is_room_and_ends_with_who_takes() -> None:
     made: list[int] = []
     ended = threading.Event()
 
-    def items() -> Iterator[int]:
+    def items() -> Generator[int, None, None]:
         try:
             for number in range(1000):
                 made.append(number)
@@ -40,13 +68,17 @@ def test_it_goes_no_further_than_there_is_room_and_ends_with_who_takes() -> None
         finally:
             ended.set()
 
-    taking = ahead(items(), 2)
+    taking = ahead(items(), lambda number: number, 2, 1)
     assert next(taking) == 0
-    taking.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "ahead"]
+    time.sleep(0.3)
     assert len(made) <= 5
-    del taking
-    assert ended.wait(5)
+    taking.close()
+    assert not _running()
+    assert ended.is_set()
+
+
+def _running() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
 @pytest.mark.parametrize("jobs", [2, 3])
