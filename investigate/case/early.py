@@ -141,7 +141,7 @@ def _write(rows: pa.Table, path: Path) -> Path | None:
 
     if not rows.num_rows:
         return None
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression="lz4", unify_dictionaries=True)
     with open(path, "wb", opener=opener) as out, pa.ipc.new_file(out, rows.schema, options=options) as writer:
         writer.write_table(rows)
     return path

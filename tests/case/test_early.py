@@ -7,9 +7,11 @@ import json
 import random
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 import investigate
+from investigate.case import early
 from investigate.case.acquisition import Acquisition, Fetched, acquire
 from investigate.case.early import Early
 from investigate.errors import Cancelled, TransferError
@@ -197,3 +199,10 @@ def test_a_disk_too_small_for_what_is_set_aside_only_costs_the_start(
     monkeypatch.setattr("investigate.case.early._write", full)
     acquired, early = brought(case, data, patiently)
     assert (early.used, acquired.counts.stored) == (False, EVENTS)
+
+
+def test_rows_set_aside_may_have_dictionaries_of_their_own(tmp_path: Path) -> None:
+    parts = [pa.table({"actor": pa.array(names).dictionary_encode()}) for names in (["ann", "bob"], ["bob", None])]
+    path = early._write(pa.concat_tables(parts), tmp_path / "rows.arrow")
+    assert path is not None
+    assert early._read(path)["actor"].to_pylist() == ["ann", "bob", "bob", None]
