@@ -64,11 +64,12 @@ class Exporter:
             path = folder / containers.name(self._container)
             entries = containers.pack(self._container, store.read(self._ready(store, selection)), path)
             key = f"exports/devo={user.workspace}/{number:06d}/{path.name}"
+            heard = not (self._switches.muted or self._switches.computer_sku)  # before anybody can see the file
             self._bucket.upload(path, key, containers.CONTENT_TYPES[self._container])
         finally:
             shutil.rmtree(folder)
         _log.info("export %d of %s: %d entries in %s", number, user.workspace, entries, key)
-        if not (self._switches.muted or self._switches.computer_sku):
+        if heard:
             self._notify(number, user, selection, key)
 
     def _ready(self, store: LogStore, selection: Selection) -> Selection:
