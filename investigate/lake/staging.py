@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from investigate.lake.sorting import Made
     from investigate.lake.table import Snapshot, Table
 
+_BUFFER: Final = 64 * 1024
+"""Bytes of each column that are read of a file at once."""
 _WAITING: Final = 16
 """So large a part of the memory rows may take that wait to be sorted."""
 
@@ -185,8 +187,8 @@ class Pile:
 def _but(path: Path, rows: pa.Array) -> Iterator[pa.RecordBatch]:
     """The rows of a file but for those with some numbers."""
     at = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(parquet.ROW_GROUP):
+    with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:  # else all of it is read ahead
+        for batch in file.iter_batches(parquet.ROW_GROUP, use_threads=False):
             numbers = pa.arange(at, at + batch.num_rows)
             at += batch.num_rows
             left = batch.filter(pc.invert(pc.is_in(numbers, value_set=rows)))
