@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import pyarrow as pa
@@ -45,12 +46,30 @@ class Chunk:
         places: int64, of each record.
         faults: with their places.
         size: bytes of all records.
+        sure: of each run of `records`, whether every one is a record for sure; else each is a line that may be several.
     """
 
     records: pa.ChunkedArray
     places: pa.ChunkedArray
     faults: tuple[Fault, ...]
     size: int
+    sure: tuple[bool, ...] = ()
+
+    @property
+    def place(self) -> int:
+        """The first of all places."""
+        return self.pieces()[0][0]
+
+    @property
+    def rows(self) -> int:
+        """How many records and faults there are."""
+        return len(self.records) + len(self.faults)
+
+    def pieces(self) -> list[tuple[int, Fault | pa.Array, bool]]:
+        """Runs of records and the faults between them, in order: the first place of each, it itself, if it is sure."""
+        runs = zip(self.places.chunks, self.records.chunks, self.sure, strict=True)
+        found: list[tuple[int, Fault | pa.Array, bool]] = [(at[0].as_py(), run, sure) for at, run, sure in runs]
+        return sorted([*found, *((fault.place, fault, True) for fault in self.faults)], key=itemgetter(0))
 
 
 def of_fault(fault: Fault) -> Chunk:
@@ -67,9 +86,12 @@ class Gathered:
 
     Args:
         first: the place of the first of them.
+        sure: whether each record of a run is one for sure, see `Chunk`.
     """
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, *, sure: bool = True) -> None:
+        self._lines_are_sure = sure
+        self._sure: list[bool] = []
         self._records: list[pa.Array] = []
         self._places: list[pa.Array] = []
         self._faults: list[Fault] = []
@@ -95,13 +117,13 @@ class Gathered:
             self.size += EXCERPT
             self.place += 1
         else:
-            self._run(piece)
+            self._run(piece, self.place, sure=self._lines_are_sure)
             self.size += piece.nbytes
             self.place += len(piece)
 
-    def _run(self, records: pa.Array, first: int | None = None) -> None:
-        first = self.place if first is None else first
+    def _run(self, records: pa.Array, first: int, *, sure: bool = True) -> None:
         self._records.append(records)
+        self._sure.append(sure)
         self._places.append(pa.arange(first, first + len(records)))
 
     def _pack(self) -> None:
@@ -128,6 +150,7 @@ class Gathered:
             pa.chunked_array(self._places, pa.int64()),
             tuple(self._faults),
             self.size,
+            tuple(self._sure),
         )
 
 

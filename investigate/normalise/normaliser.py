@@ -9,6 +9,7 @@ from threading import Lock
 from typing import IO, TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from investigate.errors import ContainerError
 from investigate.events import coded_schema, reject_schema
@@ -18,7 +19,7 @@ from investigate.normalise.containers import Limits, members
 from investigate.normalise.engine import Engine
 from investigate.normalise.freed import give_back
 from investigate.normalise.plan import Plan
-from investigate.normalise.records import RecordReader
+from investigate.normalise.records import RecordReader, exactly
 from investigate.normalise.worker import Made, Worker, sample
 
 if TYPE_CHECKING:
@@ -76,19 +77,31 @@ class _Pending:
     """Records that wait until there are enough of them, over small files.
 
     Attributes:
-        begins: whether a file begins among them.
+        begins: whether files begin with them; else they go on with one, and nothing but that.
+        more: how many records the last file has, as far as it is read, that its places know nothing of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, begins: bool = False) -> None:
         self._chunks: list[tuple[Chunk, str]] = []
-        self.size = self.rows = 0
-        self.begins = False
+        self.size = self.rows = self.more = 0
+        self.begins = begins
 
     def add(self, chunk: Chunk, file: str) -> None:
         """Take a chunk of the file with that SHA-256."""
         self._chunks.append((chunk, file))
         self.size += chunk.size
-        self.rows += len(chunk.records) + len(chunk.faults)
+        self.rows += chunk.rows
+
+    def exactly(self, profile: Profile, limits: Limits) -> _Pending:
+        """The same, with each line cut into as many records as it holds."""
+        found = _Pending(begins=self.begins)
+        for chunk, file in self._chunks:
+            begins = chunk.place == 0
+            found.more = 0 if begins else found.more
+            exact = exactly(chunk, chunk.place + found.more, profile, limits)
+            found.more += exact.rows - chunk.rows
+            found.add(exact, file)
+        return found
 
     @property
     def faults(self) -> list[tuple[Fault, str]]:
@@ -138,6 +151,7 @@ class Normaliser:
         self._profile, self._limits = profile, limits or Limits()
         self._jobs = max(1, min(jobs, memory // _LEAST - 1))
         self._memory, self._engines = memory, list[Engine]()
+        self._more = 0
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._starting = Lock()
         self._idle.put(self._worker())
@@ -169,7 +183,7 @@ class Normaliser:
         A file, or an archive's member, that holds no log counts as one rejected record with its reason.
         """
         self._plan.forget()
-        size = 0
+        size = self._more = 0
         with closing(ahead(self._begun(files), self._carried_on, self._jobs, 1)) as results:
             for pending, made in results:
                 yield from self._batches(pending, made)
@@ -181,22 +195,33 @@ class Normaliser:
     def _begun(self, files: Iterable[Input]) -> Generator[tuple[_Pending, Compiled, pa.Table], None, None]:
         """Records to read, and how."""
         for pending in self._gathered(files):
+            if self._plan.compiled is None:  # these records decide what is taken for what
+                pending = pending.exactly(self._profile, self._limits)  # noqa: PLW2901 - the same
             table = pending.table()
             yield pending, self._plan.begin(sample, table), table
 
     def _carried_on(self, begun: tuple[_Pending, Compiled, pa.Table]) -> tuple[_Pending, Made]:
         pending, compiled, table = begun
-        return pending, self._made(compiled, table)
+        made = self._made(compiled, table)
+        if made.several:
+            exact = pending.exactly(self._profile, self._limits)
+            renewed = exact.table()
+            if not renewed["raw"].equals(table["raw"]):
+                return exact, self._made(compiled, renewed)
+        return pending, made
 
     def _gathered(self, files: Iterable[Input]) -> Iterator[_Pending]:
-        pending = _Pending()
+        pending = _Pending(begins=True)
         for file in files:
-            pending.begins = True
             for chunk in self._chunks(file):
                 pending.add(chunk, file.sha256)
                 if pending.size >= SIZE or pending.rows >= ROWS:
                     yield pending
                     pending = _Pending()
+            if pending.rows and not pending.begins:
+                yield pending
+                pending = _Pending(begins=True)
+            pending.begins = True
         if pending.rows:
             yield pending
 
@@ -205,7 +230,7 @@ class Normaliser:
         try:
             for _, reader in members(file.stream, file.size, self._limits):
                 nothing = False
-                records = RecordReader(reader, self._profile, self._limits, place)
+                records = RecordReader(reader, self._profile, self._limits, place, sure=False)
                 for chunk in records:
                     place = records.place
                     yield chunk
@@ -237,28 +262,39 @@ class Normaliser:
         """One batch, or several where records hold so many events that their texts would not fit into memory."""
         if pending.begins:
             self._plan.next_file()
+            self._more = 0
+        moved = self._more
+        self._more += pending.more
         while not self._plan.stands(made.compiled, made.lost):
             # Records before these have shown how to read them better: as if nobody had read ahead.
             table = pending.table()
             made = self._made(self._plan.begin(sample, table), table)
         for events, records, unread in made.events:
-            yield Batch(events, self._rejects(unread), records)
+            yield Batch(_moved(events, moved), self._rejects(unread, moved), records)
         faults = [*pending.faults, *made.faults]
         if faults:
             whole = sum(fault.whole for fault, _ in faults)
             cut = sum(fault.cut for fault, _ in faults)
-            yield Batch(coded_schema().empty_table(), self._rejects(faults), len(faults), whole, cut)
+            yield Batch(coded_schema().empty_table(), self._rejects(faults, moved), len(faults), whole, cut)
 
-    def _rejects(self, faults: Sequence[tuple[Fault, str]]) -> pa.Table:
+    def _rejects(self, faults: Sequence[tuple[Fault, str]], moved: int) -> pa.Table:
         rows = {
             "source": [self._profile.name] * len(faults),
             "reason": [fault.reason for fault, _ in faults],
             "excerpt": [fault.excerpt.decode(errors="backslashreplace")[:EXCERPT] for fault, _ in faults],
             "evidence": [file for _, file in faults],
-            "evidence_record": [fault.place for fault, _ in faults],
+            "evidence_record": [fault.place + moved for fault, _ in faults],
             "acquisition": [""] * len(faults),
         }
         return pa.table(rows, schema=reject_schema())
+
+
+def _moved(events: pa.Table, by: int) -> pa.Table:
+    """Events whose records stand so many places further on."""
+    if not by:
+        return events
+    at = events.schema.get_field_index("evidence_record")
+    return events.set_column(at, events.schema.field(at), pc.add(events.column(at), by))
 
 
 def _same(text: str, size: int) -> pa.DictionaryArray:

@@ -32,7 +32,7 @@ _LOOK: Final = 64 * 1024
 _TWO_VALUES: Final = r"[}\]][ \t\r]*[{\[]"
 _NEXT_TO: Final = tuple(end + after for end in "}]" for after in "{[ \t\r")
 """What every line has that holds more than one value; in a line of one value it stands inside a string, if at all."""
-_ODD_LINE: Final = re.compile(rb"\[|.*[}\]][ \t\r]*[{\[]", re.DOTALL)
+_SEVERAL: Final = re.compile(rb"\[|.*[}\]][ \t\r]*[{\[]", re.DOTALL)
 """A list, or more than one value: between two brackets of one value stands a comma or a colon."""
 
 
@@ -45,11 +45,22 @@ class RecordReader:
         limits: `max_record` is the longest record taken.
         first: the place of the first record.
         block: how much is read at a time; what comes out does not depend on it.
+        sure: whether each line is looked at, whether it holds several values. To look at all of them takes as long as
+            to cut them; who tries to read them finds those that no one value is, and has them cut `exactly`.
     """
 
-    def __init__(self, reader: Reader, profile: Profile, limits: Limits, first: int = 0, *, block: int = BLOCK) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        profile: Profile,
+        limits: Limits,
+        first: int = 0,
+        *,
+        block: int = BLOCK,
+        sure: bool = True,
+    ) -> None:
         self._window = Window(reader, block)
-        self._profile, self._limits = profile, limits
+        self._profile, self._limits, self._sure = profile, limits, sure
         self._wrappers = Wrappers(profile)
         self._wrapped_file = self._ends_short = False
         self.place = first
@@ -59,13 +70,13 @@ class RecordReader:
 
         A file that is damaged or ends too early gives what it holds up to there, then a fault.
         """
-        gathered = Gathered(self.place)
+        gathered = Gathered(self.place, sure=self._sure)
         for piece in self.pieces():
             gathered.add(piece)
             self.place = gathered.place
             if gathered.size >= SIZE or gathered.rows >= ROWS:
                 yield gathered.chunk()
-                gathered = Gathered(self.place)
+                gathered = Gathered(self.place, sure=self._sure)
         if gathered.rows:
             yield gathered.chunk()
 
@@ -119,12 +130,15 @@ class RecordReader:
             yield from self._one_by_one(data[start:end])
             return
         lines = pc.split_pattern(text, "\n").flatten()
+        odd = False
         if not pc.all(pc.and_(pc.starts_with(lines, "{"), pc.ends_with(lines, "}"))).as_py():
             lines = pc.ascii_trim(lines, _LINE_BLANK.decode())
             lines = lines.filter(pc.not_equal(lines, ""))
+            odd = pc.any(pc.or_(pc.starts_with(lines, "["), pc.starts_with(lines, BOM.decode()))).as_py()
         if not len(lines):
             return
-        if pc.max(pc.binary_length(lines)).as_py() > self._limits.max_record or _may_be_odd(lines):
+        too_long = pc.max(pc.binary_length(lines)).as_py() > self._limits.max_record
+        if odd or too_long or (self._sure and _may_be_several(lines)):
             yield from self._one_by_one(data[start:end])
             return
         for first in range(0, len(lines), ROWS):
@@ -136,10 +150,12 @@ class RecordReader:
             if len(line) > self._limits.max_record:
                 yield _too_long(line, len(line), self._limits.max_record)
             elif line:
-                yield from self._several(line) if _ODD_LINE.match(line) else (line,)
+                yield from self.of_line(line)
 
-    def _several(self, line: bytes) -> Sequence[Piece]:
-        """The values of a line that holds more than one; a line that is damaged stays whole."""
+    def of_line(self, line: bytes) -> Sequence[Piece]:
+        """The values of a trimmed line, of which it may hold more than one; a line that is damaged stays whole."""
+        if not may_be_several(line):
+            return (line,)
         found = list(RecordReader(_Bytes(line + b"\n"), self._profile, self._limits).values())
         return (line,) if any(isinstance(piece, Fault) for piece in found) else found
 
@@ -271,6 +287,7 @@ class RecordReader:
 
     def _pages(self) -> Iterator[Piece]:
         """The records of response bodies that a pull kept as text, one page a line."""
+        self._sure = True
         for lines in self._lines():
             for line in lines.to_pylist() if isinstance(lines, pa.Array) else [lines]:
                 body = line if isinstance(line, Fault) else _body(line)
@@ -281,12 +298,35 @@ class RecordReader:
                     yield from (replace(p, whole=False) if isinstance(p, Fault) else p for p in inner.pieces())
 
 
-def _may_be_odd(lines: pa.Array) -> bool:
-    """Whether any of some trimmed lines may be a list, hold more than one value, or begin with a byte order mark."""
+def may_be_several(line: bytes) -> bool:
+    """Whether a trimmed line may hold more than one value, or be a list of them."""
+    return _SEVERAL.match(line) is not None
+
+
+def exactly(chunk: Chunk, first: int, profile: Profile, limits: Limits) -> Chunk:
+    """The records of a chunk with each of its lines cut into as many as it holds.
+
+    Args:
+        chunk: of a reader that was not `sure`.
+        first: the place of the first record.
+        profile: of that reader.
+        limits: of that reader.
+    """
+    reader, gathered = RecordReader(_Bytes(b""), profile, limits), Gathered(first)
+    for _, piece, sure in chunk.pieces():
+        if sure or isinstance(piece, Fault):
+            gathered.add(piece)
+            continue
+        for text in piece.to_pylist():
+            for found in reader.of_line(text.encode()):
+                gathered.add(found)
+    return gathered.chunk()
+
+
+def _may_be_several(lines: pa.Array) -> bool:
+    """Whether any of some trimmed lines, none of them a list, may hold more than one value."""
     import polars as pl  # noqa: PLC0415 - its search for several words is many times as fast as a regular expression
 
-    if pc.any(pc.or_(pc.starts_with(lines, "["), pc.starts_with(lines, BOM.decode()))).as_py():
-        return True
     suspects = lines.filter(pl.Series(lines).str.contains_any(list(_NEXT_TO)).to_arrow())
     return bool(pc.any(pc.match_substring_regex(suspects, _TWO_VALUES)).as_py())
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from investigate.events import UNKNOWN, coded_schema
 from investigate.normalise.chunk import EXCERPT, Fault
 from investigate.normalise.paths import literal, pointer
+from investigate.normalise.records import may_be_several
 from investigate.normalise.survey import SAMPLE
 from investigate.normalise.times import read_time
 
@@ -40,12 +41,14 @@ class Made:
         events: in portions, each with the number of records it is of, and the faults for records that hold none.
         faults: for records that were not read at all.
         found: for a flexible profile, what of each portion's records tells whether they lack something.
+        several: whether among those that could not be read is one that may be several.
     """
 
     compiled: Compiled
     events: Sequence[tuple[pa.Table, int, Sequence[tuple[Fault, str]]]]
     faults: Sequence[tuple[Fault, str]]
     found: Sequence[tuple[pa.Table, pa.Table]]
+    several: bool
 
     def lost(self) -> list[bytes]:
         """A sample of the records that lack a time, a who or a what."""
@@ -63,6 +66,7 @@ class Worker:
     def __init__(self, engine: Engine, profile: Profile) -> None:
         self._engine, self._profile = engine, profile
         self._found: list[tuple[pa.Table, pa.Table]] = []
+        self._several = False
 
     def run(self, compiled: Compiled, table: pa.Table) -> Made:
         """The events of some records.
@@ -72,12 +76,12 @@ class Worker:
             table: row, raw, evidence, evidence_record.
         """
         faults: list[tuple[Fault, str]] = []
-        self._found = []
+        self._found, self._several = [], False
         made = []
         for portion in self._portions(table, faults) if table.num_rows else ():
             events, unread = self._events(compiled, portion)
             made.append((events, portion.num_rows, unread))
-        return Made(compiled, made, faults, self._found)
+        return Made(compiled, made, faults, self._found, self._several)
 
     def _portions(self, table: pa.Table, faults: list[tuple[Fault, str]]) -> Iterator[pa.Table]:
         """The records in portions whose events, each with its record's text, come to no more than `TEXTS` bytes."""
@@ -110,9 +114,12 @@ class Worker:
                     found = self._engine.run(compiled, table)
             except duckdb.Error as error:
                 reason = f"the engine cannot read this record: {str(error).splitlines()[0]}"
+                self._look_at(table["raw"])
                 return coded_schema().empty_table(), [_fault(table.to_pylist()[0], reason)]
         if self._profile.flexible:
             self._found.append((found.select(_OF_A_SURVEY), table))
+        if not pc.all(found["is_object"]).as_py():
+            self._look_at(found.filter(pc.invert(found["is_object"]))["raw"])
         found, faults = self._timed(compiled, found)
         size = found.num_rows
         derived: Mapping[str, Any] = {
@@ -124,6 +131,9 @@ class Worker:
         columns = [derived[name] if name in derived else found[name] for name in schema.names]
         columns = [_of_kind(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
         return pa.table(columns, schema=schema), faults
+
+    def _look_at(self, unread: pa.ChunkedArray) -> None:
+        self._several = self._several or any(may_be_several(text.encode()) for text in unread.to_pylist())
 
     def _events_of_halves(self, compiled: Compiled, table: pa.Table) -> tuple[pa.Table, list[tuple[Fault, str]]]:
         """What the engine could not take at once, in smaller parts."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from investigate.normalise import normaliser, records
+from investigate.normalise.containers import Limits
 from investigate.normalise.engine import Engine, mended
 from investigate.normalise.normaliser import Input, Normaliser
 from investigate.normalise.profile import load
+from investigate.normalise.records import RecordReader
 from investigate.normalise.worker import content_hash
 
 if TYPE_CHECKING:
@@ -42,6 +49,51 @@ def test_small_files_share_a_batch_and_large_ones_do_not_wait(read: Read) -> Non
     assert len(small.batches) == 1
     assert len(large.batches) > 1
     assert [event["evidence_record"] for event in large.events] == list(range(100_000))
+
+
+@pytest.mark.parametrize("profile", ["cloudtrail", "devrev"])
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [
+                *('{"eventTime":"2026-11-03T10:00:00Z","a":1}', '{"eventTime":"2026-11-03T10:00:00Z","b":"}{"}', "{}"),
+                *('{"eventTime":"2026-11-03T10:00:00Z"}{"c":2}', '{"eventTime":"2026-11-03T10:00:00Z"} [1,{"d":[3]}]'),
+                *('{"e":4}\t{"eventTime":"2026-11-03T10:00:00Z"}{"f":5}', '{"g":6}[]', '[{"h":7},{"i":8}]', "\ufeff{}"),
+                *(
+                    '{"j":9}{"k"',
+                    '{"l":"\\ud800"}{"eventTime":"2026-11-03T10:00:00Z"}',
+                    '{"m":[[1],[2]]',
+                    "",
+                    "n",
+                    "[]",
+                ),
+            ]
+        ),
+        max_size=60,
+    ),
+    sizes=st.tuples(st.integers(1, 200), st.integers(1, 20)),
+    split=st.integers(0, 60),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lines_that_hold_several_records_move_those_after_them(
+    read: Read, profile: str, lines: list[str], sizes: tuple[int, int], split: int
+) -> None:
+    files = ["\n".join(part).encode() + b"\n{}" for part in (["1", *lines[:split]], ["2", *lines[split:]])]
+    expected = []
+    for data in files:
+        chunks = list(RecordReader(io.BytesIO(data), load(profile), Limits()))
+        found = [pair for c in chunks for pair in zip(c.places.to_pylist(), c.records.to_pylist(), strict=True)]
+        found += [(fault.place, fault.excerpt.decode()) for chunk in chunks for fault in chunk.faults]
+        expected.append(sorted(found))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (normaliser, records):
+            patch.setattr(module, "SIZE", sizes[0])
+            patch.setattr(module, "ROWS", sizes[1])
+        reading = read(*files, profile=profile)
+    hashes = [hashlib.sha256(data).hexdigest() for data in files]
+    rows = [(row["evidence"], row["evidence_record"], row["raw"]) for row in reading.events]
+    rows += [(row["evidence"], row["evidence_record"], row["excerpt"]) for row in reading.rejects]
+    assert [sorted(row[1:] for row in rows if row[0] == file) for file in hashes] == expected
 
 
 def test_the_same_record_has_the_same_id_however_it_is_written(read: Read) -> None:
