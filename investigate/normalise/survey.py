@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from investigate.events import ACTIVITIES
 from investigate.normalise.paths import Path, Step
@@ -21,7 +21,7 @@ from investigate.normalise.scan import members
 from investigate.normalise.times import read_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 SAMPLE: Final = 500
 _MAX_RECORD, _MAX_MEMBER, _MAX_DEPTH, _MAX_ELEMENTS, _MAX_FIELDS, _MAX_KEY = 256 * 1024, 64 * 1024, 8, 20, 2000, 200
@@ -52,6 +52,10 @@ _SOMEBODY_ELSE = re.compile(
     r"affected|subject|previous|old|new|for|to|of)\b"
 )
 """Words of a field that names a person, but the one to whom something is done."""
+
+
+_Place: TypeAlias = tuple[str | None, ...]
+"""Where a field lies: keys, None for an element of a list. Thousands are compared, for which a `Path` takes long."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def survey(
     Returns:
         The profile, the decisions, and all fields that were seen.
     """
-    fields = _fields(list(dict.fromkeys(records[:: max(1, len(records) // SAMPLE)])))
+    fields = _fields(list(dict.fromkeys(records[:: max(1, -(-len(records) // SAMPLE))])))
     total = max(1, len({number for item in fields for number in item.records}))
     names = _by_name(profile, fields, met)
     taken = {item.path for found in names.values() for item in found} | set(met)
@@ -135,18 +139,18 @@ def _share(fields: Sequence[_Field], path: Path, total: int) -> float:
 
 def _fields(records: Sequence[bytes]) -> list[_Field]:
     """Every field of the records with its values, in the order in which they are met."""
-    values: dict[Path, list[str]] = defaultdict(list)
-    seen: dict[Path, set[int]] = defaultdict(set)
-    empty: dict[Path, set[int]] = defaultdict(set)
+    values: dict[_Place, list[str]] = defaultdict(list)
+    seen: dict[_Place, set[int]] = defaultdict(set)
+    empty: dict[_Place, set[int]] = defaultdict(set)
     for number, raw in enumerate(records):
         record = _loaded(raw)
-        for path, value in _flatten(record, ()) if isinstance(record, dict) else ():
+        for place, value in _flatten(record, (), []) if isinstance(record, dict) else ():
             if value is None:
-                empty[path].add(number)
-            elif path in values or len(values) < _MAX_FIELDS:
-                values[path].append(value)
-                seen[path].add(number)
-    return [_Field(path, seen[path], found, _empty(path, empty)) for path, found in values.items()]
+                empty[place].add(number)
+            elif place in values or len(values) < _MAX_FIELDS:
+                values[place].append(value)
+                seen[place].add(number)
+    return [_Field(_path(place), seen[place], found, _empty(place, empty)) for place, found in values.items()]
 
 
 def _loaded(raw: bytes) -> object:
@@ -169,26 +173,33 @@ def _loaded(raw: bytes) -> object:
     return found
 
 
-def _empty(path: Path, empty: Mapping[Path, set[int]]) -> set[int]:
-    above = [Path(path.steps[:size]) for size in range(1, len(path.steps) + 1)]
-    return set().union(*(empty[place] for place in above if place in empty))
+def _empty(place: _Place, empty: Mapping[_Place, set[int]]) -> set[int]:
+    above = [place[:size] for size in range(1, len(place) + 1)]
+    return set().union(*(empty[one] for one in above if one in empty))
 
 
-def _flatten(value: object, at: tuple[Step, ...]) -> Iterator[tuple[Path, str | None]]:
-    """The members of a record that hold no other, each with its text, None where it is empty."""
+def _path(place: _Place) -> Path:
+    return Path(tuple(Step(name=key) for key in place))
+
+
+def _flatten(value: object, at: _Place, found: list[tuple[_Place, str | None]]) -> list[tuple[_Place, str | None]]:
+    """Adds the members of a record that hold no other, each with its text, None where it is empty."""
     if len(at) > _MAX_DEPTH:
-        return
-    if value is None or value in ("", [], {}):
-        yield Path(at), None
+        return found
+    if value is None or (not value and isinstance(value, str | list | dict)):
+        found.append((at, None))
+    elif isinstance(value, str):
+        found.append((at, value))
     elif isinstance(value, dict):
         for key, member in value.items():
             if _is_usable(key):
-                yield from _flatten(member, (*at, Step(name=key)))
+                _flatten(member, (*at, key), found)
     elif isinstance(value, list):
         for element in value[:_MAX_ELEMENTS]:
-            yield from _flatten(element, (*at, Step()))
+            _flatten(element, (*at, None), found)
     else:
-        yield Path(at), value if isinstance(value, str) else json.dumps(value)
+        found.append((at, json.dumps(value)))
+    return found
 
 
 def _is_usable(key: str) -> bool:
