@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 import pyarrow as pa
 
 from investigate.errors import LakeError, first_line
+from investigate.lake import portions
+from investigate.lake.codes import Files, coded, numbered
 from investigate.lake.ranges import ranges
 from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch, short_of_memory
-from investigate.lake.sql import expose
+from investigate.lake.sql import LISTEN
 from investigate.lake.table import Change
-from investigate.lake.touches import BY_RESOURCE, COLUMNS, ORDERS, kept, of_events, summed, texts
+from investigate.lake.touches import BY_RESOURCE, COLUMNS, OF_EVENTS, ORDERS, kept, of_events, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     from deltalake.transaction import AddAction
@@ -34,32 +38,20 @@ if TYPE_CHECKING:
     from investigate.lake.table import Snapshot, Table
     from investigate.lake.touches import Order
 
-RUN: Final = 8_000_000
-"""Rows a run may have, or a third of all there are where that is more: sorting one takes place on disk, and each of
-them its time in a look-up."""
 _SORTED: Final = 1_200
 """So many rows are sorted at once in one MiB of memory, and by the square of it in more: of each part that fits into
 memory a block must do so, too. Measured: 8 million in 85 MiB pass, 16 million run out."""
 _FILE: Final = 2**17
 """Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
-_SMALL: Final = 200_000
-"""Runs of at most so many rows are merged with a new one whose days they share, so that a key is in one row."""
-_ALIKE: Final = 2
-"""Runs of at most so many times a new one's rows are like it ..."""
-_FEW: Final = 3
-"""... and from so many of them on are merged with it: each row is written again once for four times as many."""
 _TRIES: Final = 3
 _WORTH: Final = 20_000
-"""From so many events on it pays to look for such columns, and to hold them in a file."""
+"""From so many rows on they are held in a file."""
 _ROWS: Final = "rows.duckdb"
-_AT_ONCE: Final = 2_000_000
-"""Rows whose sums are made at once, unless a day has more."""
-_FEW_TEXTS: Final = 200_000
-"""A column of text with no more values than these is summed up as numbers."""
-
-
+_OF_VALUES: Final = 3
+"""Of the memory of an engine, this part again may hold the values of columns."""
 NAME: Final = "touches-"
 """What the name of a writer of ours begins with."""
+_FAILED: Final = (duckdb.Error, pa.ArrowException, OSError)
 
 
 class _Overtaken(Exception):
@@ -162,8 +154,8 @@ class Rollup:
         base = self.orders[BY_RESOURCE.name]
         runs = [] if fresh is None else base.runs()
         counts = self._events.counts()
-        most = max(RUN, -(-sum(counts.values()) // _FEW))
-        parts = _parts(sorted(snapshot.names if fresh is None else fresh), counts, most)
+        most = portions.most(sum(counts.values()))
+        parts = portions.parts(sorted(snapshot.names if fresh is None else fresh), counts, most)
         seen = {name: own.table.snapshot().version for name, own in self.orders.items()}
         identity = f"{NAME}{snapshot.version}-{seen[BY_RESOURCE.name] + 1}"
         return _Plan(identity, snapshot.version, most, parts, runs, seen)
@@ -172,11 +164,11 @@ class Rollup:
         try:
             try:
                 return self._written(plan, self._memory // 2, progress)
-            except (duckdb.Error, OSError) as error:  # seldom: with half of it the sorts only spill more
+            except _FAILED as error:  # seldom: with half of it the sorts only spill more
                 if not short_of_memory(error):
                     raise
             return self._written(plan, self._memory, progress)
-        except (duckdb.Error, OSError) as error:
+        except _FAILED as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
                 "Free some space if the disk is full, then: investigate lake rebuild-touches",
@@ -191,14 +183,15 @@ class Rollup:
         token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
         with Scratch(self._scratch(plan.identity), memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
-                merged = _merged(list(stay.values()), sizes[number], _days(part), plan.most)
+                merged = portions.merged(list(stay.values()), sizes[number], portions.days(part), plan.most)
                 stay = {name: run for name, run in stay.items() if run not in merged}
                 rows = sizes[number] + sum(run.rows for run in merged)
                 with closing(scratch.engine(_ROWS if rows >= _WORTH else ":memory:")) as connection:
-                    kinds = self._gather(connection, part, merged)
-                    for order in ORDERS:
-                        name = f"{plan.identity}-{number:03}-{token}"
-                        added[order.name] += self._write(scratch, connection, kinds, order, name, _sortable(memory))
+                    connection.execute("PRAGMA force_compression = 'Uncompressed'")  # it is read but a few times
+                    codes = self._gather(connection, part, merged, memory // _OF_VALUES)
+                    run = f"{plan.identity}-{number:03}-{token}"
+                    for order, files in zip(ORDERS, self._sorted(scratch, connection, codes, run, memory), strict=True):
+                        added[order.name] += files
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
                 if progress:
                     progress(sum(sizes[: number + 1]), sum(sizes))
@@ -209,58 +202,92 @@ class Rollup:
         return sum(sizes)
 
     def _gather(
-        self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run]
+        self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run], memory: int
     ) -> dict[str, pa.Array]:
         """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it.
 
+        Args:
+            connection: where.
+            part: files of the events.
+            merged: those runs.
+            memory: what the values of columns may take, in bytes.
+
         Returns:
-            The values of the columns that are held as an `ENUM`.
+            Of columns of text with few values, these: the table has their places instead.
         """
         base, counts = self.orders[BY_RESOURCE.name], self._events.counts()
-        expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in part])
-        if merged:
-            expose(connection, "earlier", base.table, base.files_of({run.name for run in merged}))
-        few = sum(counts.get(name, 0) for name in part) < _WORTH
-        values = {} if few else _kinds(connection, texts("fresh", "earlier" if merged else None))
-        kinds = {name: _kind(name) for name in values}
-        earlier = ", ".join(f"{name}::{kinds[name]} AS {name}" if name in kinds else name for name in COLUMNS)
+        fresh = Files(self._events, part, OF_EVENTS, {"resources": "resource"})
+        earlier = Files(base.table, base.files_of({run.name for run in merged}), tuple(COLUMNS))
+        codes = numbered([fresh, earlier], memory)
         into = "CREATE TABLE rows AS"
-        for days in _spans(connection, [(_date(name), counts.get(name, 0)) for name in part], merged=bool(merged)):
-            names = [name for name in part if days[0] <= _date(name) <= days[1]]
-            expose(connection, "fresh", self._events, [self._events.storage.locate(name) for name in names])
-            query = of_events("fresh", kinds)
+        before = _days_of(earlier) if merged else {}
+        for days in portions.spans([(portions.date_of(name), counts.get(name, 0)) for name in part], before):
+            names = [name for name in part if days[0] <= portions.date_of(name) <= days[1]]
+            connection.register("fresh", coded(replace(fresh, names=names), codes))
+            query = of_events("fresh")
             if merged:
-                between = f"date BETWEEN '{days[0]}' AND '{days[1]}'"
-                query = summed([f"({query})", f"(SELECT {earlier} FROM earlier WHERE {between})"])
+                connection.register("earlier", coded(earlier, codes, days))
+                query = summed([f"({query})", "(FROM earlier)"])
             connection.execute(f"{into} {query}")
             into = "INSERT INTO rows BY NAME"
-        return values
+        return codes
+
+    def _sorted(
+        self,
+        scratch: Scratch,
+        connection: duckdb.DuckDBPyConnection,
+        codes: Mapping[str, pa.Array],
+        run: str,
+        memory: int,
+    ) -> list[list[AddAction]]:
+        """The files of a run in each of `ORDERS`, of which as many are made at a time as memory has room for."""
+        ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
+        room = next(at for at in range(len(ORDERS), 0, -1) if at == 1 or rows <= _sortable(memory // at))
+        cursors = [connection.cursor() for _ in ORDERS]
+        with ThreadPoolExecutor(room, thread_name_prefix="order") as pool:
+            made = [
+                pool.submit(self._write, scratch, cursor, codes, run, order, _sortable(memory // room))
+                for cursor, order in zip(cursors, ORDERS, strict=True)
+            ]
+            left = set(made)
+            try:
+                while left:
+                    done, left = wait(left, LISTEN, FIRST_COMPLETED)
+                    for one in done:
+                        one.result()
+                return [one.result() for one in made]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for cursor in cursors:
+                    cursor.interrupt()
+                raise
 
     def _write(
         self,
         scratch: Scratch,
         connection: duckdb.DuckDBPyConnection,
-        kinds: Mapping[str, pa.Array],
-        order: Order,
+        codes: Mapping[str, pa.Array],
         run: str,
+        order: Order,
         most: int,
-    ) -> Iterator[AddAction]:
+    ) -> list[AddAction]:
         """Write the table `rows` in an order, no more than so many of them sorted at once."""
-        table = self.orders[order.name].table
+        table, added = self.orders[order.name].table, []
         parts = (
             connection.sql(
-                f"SELECT {kept(order, kinds)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
+                f"SELECT {kept(order)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
             )
             for where, values in list(ranges(connection, "rows", order.sort, most))
         )
         batches = itertools.chain.from_iterable(
-            _named(part.to_arrow_reader(order.group), kinds, order.schema()) for part in parts
+            _named(part.to_arrow_reader(order.group), codes, order.schema()) for part in parts
         )
         numbers = itertools.count()
         for first in batches:
             file = itertools.chain([first], itertools.islice(batches, _FILE // order.group - 1))
             del first  # else it is in memory for as long as its file is written
-            yield scratch.put(table, f"{run}/{next(numbers):04}.parquet", file, {})
+            added.append(scratch.put(table, f"{run}/{next(numbers):04}.parquet", file, {}))
+        return added
 
     def _commit(self, own: Runs, plan: _Plan, stay: Mapping[str, Run], added: Sequence[AddAction]) -> None:
         used = False
@@ -282,117 +309,22 @@ def _sortable(memory: int) -> int:
     return int(_SORTED * max(memory / 2**20, 1) ** 2)
 
 
-def _kinds(connection: duckdb.DuckDBPyConnection, queries: Mapping[str, Sequence[str]]) -> dict[str, pa.Array]:
-    """The values of columns with few of them, in order, of each of which there is a type: `_kind` of its name.
-
-    Values of such a type are told apart and sorted as numbers are.
-
-    Args:
-        connection: to the lake.
-        queries: for columns of text, and the columns each is for.
-    """
-    found = {}
-    for query, names in queries.items():
-        counted = ", ".join(f"approx_count_distinct({name})" for name in names)
-        (counts,) = connection.execute(f"SELECT {counted} FROM ({query})").fetchall()
-        few = [name for name, count in zip(names, counts, strict=True) if 0 < count <= _FEW_TEXTS]
-        for name in few:  # one after the other: sets of all of them at once would have to fit into memory
-            values = f"SELECT DISTINCT {name} AS text FROM ({query}) WHERE {name} IS NOT NULL ORDER BY text"
-            connection.execute(f"CREATE TYPE {_kind(name)} AS ENUM ({values})")
-            texts = connection.sql(f"SELECT unnest(enum_range(NULL::{_kind(name)}))::VARCHAR AS text")
-            found[name] = texts.to_arrow_table()["text"].combine_chunks()
-    return found
-
-
-def _kind(name: str) -> str:
-    return f"kind_of_{name}"
-
-
 def _named(
-    batches: Iterable[pa.RecordBatch], kinds: Mapping[str, pa.Array], schema: pa.Schema
+    batches: Iterable[pa.RecordBatch], codes: Mapping[str, pa.Array], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Batches with their values in place of codes, and otherwise with the types of the schema."""
+    """Batches with values in place of their places, and otherwise with the types of the schema."""
     for batch in batches:
         columns = [
-            pa.DictionaryArray.from_arrays(batch[name].cast(pa.int32()), kinds[name])
-            if name in kinds
-            else batch[name].cast(kind)
+            pa.DictionaryArray.from_arrays(batch[name], codes[name]) if name in codes else batch[name].cast(kind)
             for name, kind in zip(schema.names, schema.types, strict=True)
         ]
         yield pa.RecordBatch.from_arrays(columns, names=schema.names)
 
 
-def _spans(
-    connection: duckdb.DuckDBPyConnection, fresh: Sequence[tuple[date, int]], *, merged: bool
-) -> list[tuple[date, date]]:
-    """Days, from one to another, that are summed up at once: no key is in two, and memory holds few rows' sums.
-
-    Args:
-        connection: which has the view `earlier`, where there is something that is `merged`.
-        fresh: of each file of the events, its day and how many events it has.
-        merged: whether rows of earlier runs are summed up with them.
-    """
-    sizes: dict[date, int] = {}
-    earlier = connection.execute("SELECT date, count(*) FROM earlier GROUP BY ALL").fetchall() if merged else []
-    for day, rows in (*fresh, *earlier):
-        sizes[day] = sizes.get(day, 0) + rows
-    spans: list[tuple[date, date]] = []
-    size = 0
-    for day, rows in sorted(sizes.items()):
-        if not spans or size + rows > _AT_ONCE:
-            spans.append((day, day))
-            size = 0
-        spans[-1] = (spans[-1][0], day)
-        size += rows
-    return spans
-
-
-def _parts(names: Sequence[str], counts: Mapping[str, int], most: int) -> list[list[str]]:
-    """Files in the order of their days, in groups of so many rows at most, unless one day has more; none is in two."""
-    parts: list[list[str]] = []
-    size = 0
-    for name in names:
-        rows = counts.get(name, 0)
-        same_day = bool(parts) and _day(parts[-1][-1]) == _day(name)
-        if not parts or (size + rows > most and not same_day):
-            parts.append([])
-            size = 0
-        parts[-1].append(name)
-        size += rows
-    return parts
-
-
-def _merged(runs: Sequence[Run], rows: int, days: tuple[date, date], most: int) -> list[Run]:
-    """The runs that a new one of so many rows takes up: small ones that share its days, and those grown as many.
-
-    Together they have so many rows at most.
-    """
-    taken: list[Run] = []
-
-    def take(group: Sequence[Run]) -> None:
-        nonlocal rows
-        for run in group:
-            if rows + run.rows <= most:
-                taken.append(run)
-                rows += run.rows
-
-    by_size = sorted(runs, key=lambda run: run.rows)
-    take([run for run in by_size if run.rows <= _SMALL and run.first <= days[1] and days[0] <= run.last])
-    while len(group := [run for run in by_size if run not in taken and run.rows <= _ALIKE * rows]) >= _FEW:
-        before = len(taken)
-        take(group)
-        if len(taken) == before:
-            break
-    return taken
-
-
-def _day(name: str) -> str:
-    return name.partition("/")[0].rpartition("=")[2]
-
-
-def _date(name: str) -> date:
-    return date.fromisoformat(_day(name))
-
-
-def _days(part: Sequence[str]) -> tuple[date, date]:
-    return _date(part[0]), _date(part[-1])
+def _days_of(rows: Files) -> dict[date, int]:
+    """How many rows there are of each day."""
+    counts = (group["date"].value_counts().to_pylist() for _, group in rows.groups(["date"]))
+    found: Counter[date] = Counter()
+    for one in itertools.chain.from_iterable(counts):
+        found[one["values"]] += one["counts"]
+    return found

@@ -112,8 +112,8 @@ class Runs:
         return sorted(runs, key=lambda run: (run.first, run.name))
 
     def files_of(self, runs: Collection[str]) -> list[str]:
-        """The files of some runs, as engines take them."""
-        return [self.table.storage.locate(file.name) for file in self._look()[2] if file.run in runs]
+        """The files of some runs, below the table's root."""
+        return [file.name for file in self._look()[2] if file.run in runs]
 
     def files(
         self, values: Sequence[str] | None = None, window: Window | None = None, version: int | None = None

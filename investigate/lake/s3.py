@@ -214,6 +214,13 @@ class Bucket:
 
         return pq.read_metadata(f"{self._bucket}/{self._key(name)}", filesystem=self._filesystem())
 
+    def parquet(self, name: str, coded: Sequence[str]) -> pq.ParquetFile:
+        """By pyarrow, which fetches the columns that are asked for."""
+        import pyarrow.parquet as pq  # noqa: PLC0415 - see `expose`
+
+        place = f"{self._bucket}/{self._key(name)}"
+        return pq.ParquetFile(place, filesystem=self._filesystem(), read_dictionary=coded, pre_buffer=True)
+
     def fetch(self, name: str, folder: Path) -> Path:
         """A download, private like the folder it comes to."""
         place = folder / name.replace("/", "-")

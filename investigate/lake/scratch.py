@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
@@ -98,7 +99,7 @@ class Scratch:
         *,
         data_change: bool = True,
     ) -> AddAction:
-        """Write a file and put it into a table's storage, where no snapshot has it yet.
+        """Write a file and put it into a table's storage, where no snapshot has it yet; in any thread.
 
         Args:
             table: which of this writer's.
@@ -107,7 +108,7 @@ class Scratch:
             partition: its column to its value.
             data_change: whether the rows are new to the table.
         """
-        made = self.folder / "made.parquet"
+        made = self.folder / f"{secrets.token_hex(8)}.parquet"
         metadata = parquet.write(made, batches, table.file_schema)
         return self.publish(table, name, made, metadata, partition, data_change=data_change)
 

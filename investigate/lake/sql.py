@@ -29,8 +29,8 @@ _TYPES: Final = {
     "list<element: string>": "VARCHAR[]",
     "int64": "BIGINT",
 }
-_LISTEN: Final = 0.1
-"""Seconds."""
+LISTEN: Final = 0.1
+"""Seconds after which who waits for a query looks up: a signal may have reached another thread, the engine's."""
 _HINT: Final = "One SELECT over events, rejects and touches is taken; for anything else, export with --format parquet."
 
 
@@ -154,8 +154,8 @@ def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callab
     with ThreadPoolExecutor(1, thread_name_prefix="query") as aside:
         future = aside.submit(work)
         try:
-            while not wait([future], _LISTEN).done:
-                pass  # a signal may reach another thread of the engine's: this one must look up to hear of it
+            while not wait([future], LISTEN).done:
+                pass
             return future.result()
         except BaseException:
             for connection in connections:

@@ -82,6 +82,14 @@ class Storage(Protocol):
     def footer(self, name: str) -> pq.FileMetaData:
         """What a Parquet file says of itself."""
 
+    def parquet(self, name: str, coded: Sequence[str]) -> pq.ParquetFile:
+        """A Parquet file, open.
+
+        Args:
+            name: of the file.
+            coded: columns of text, as Parquet names them, that come as dictionaries.
+        """
+
     def fetch(self, name: str, folder: Path) -> Path:
         """A file on this disk: itself, or a copy in a folder of the caller's."""
 
@@ -182,6 +190,12 @@ class Folder:
         import pyarrow.parquet as pq  # noqa: PLC0415 - a look-up asks for none
 
         return pq.read_metadata(self._path / name)
+
+    def parquet(self, name: str, coded: Sequence[str]) -> pq.ParquetFile:
+        """Read column by column, when it is asked for."""
+        import pyarrow.parquet as pq  # noqa: PLC0415 - see `footer`
+
+        return pq.ParquetFile(self._path / name, read_dictionary=coded, pre_buffer=False)
 
     def fetch(self, name: str, folder: Path) -> Path:
         """The file itself."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
     import pyarrow as pa
@@ -46,6 +46,8 @@ COLUMNS: Final = {
 """Columns of `touches` and what they mean."""
 
 _NAMES: Final = ("actor_name", "actor_email", "actor_type")
+OF_EVENTS: Final = (*(name for name in KEY if name != "resource"), "resources", *_NAMES, "time")
+"""Columns of the events that say all of this."""
 _WITH_SPAN: Final = (
     *("source", "tenant", "actor", "resource", "action", "activity", "src_ip", "credential", "outcome"),
     *("events", "main", "several", "first", "span"),
@@ -104,48 +106,25 @@ def nothing() -> pl.DataFrame:
     return pl.DataFrame(schema={name: types[_TYPES.get(name, "string")] for name in COLUMNS})
 
 
-def of_events(view: str, kinds: Mapping[str, str] | None = None) -> str:
-    """The query that sums the events of a view up.
-
-    Args:
-        view: of events.
-        kinds: the types to which some of the columns of text are cast.
-    """
-    cast = {name: f"{name}::{kind} AS {name}" for name, kind in (kinds or {}).items()}
-    key, names = ([cast.get(name, name) for name in some] for some in (KEY, _NAMES))
+def of_events(view: str) -> str:
+    """The query that sums the events of a view up, of whose columns it reads `OF_EVENTS`."""
+    read = ", ".join(OF_EVENTS)
     # Most events name one object or none: what several need is worked out for those alone.
     named = "list_filter(resources, lambda one: one IS NOT NULL)"
     return f"""
-        WITH counted AS (SELECT * EXCLUDE (resource), coalesce(len(resources), 0) AS size FROM {view}),
+        WITH counted AS (SELECT {read}, coalesce(len(resources), 0) AS size FROM {view}),
         named AS (SELECT * EXCLUDE (resources),
             CASE size WHEN 0 THEN [NULL] WHEN 1 THEN resources ELSE
                 CASE len({named}) WHEN 0 THEN [NULL] ELSE list_distinct({named}) END END AS named,
             CASE WHEN size < 2 THEN resources[1] ELSE ({named})[1] END AS chief FROM counted),
         spread AS (SELECT * EXCLUDE (named), len(named) > 1 AS several, unnest(named) AS resource FROM named),
-        told AS (SELECT {", ".join((*key, *names))}, time, several, resource IS NOT DISTINCT FROM chief AS main
-            FROM spread)
+        told AS (SELECT *, resource IS NOT DISTINCT FROM chief AS main FROM spread)
         SELECT {", ".join(KEY)},
             count(*) AS events,
             count(*) FILTER (main) AS main,
             count(*) FILTER (several) AS several,
             min(time) AS first, max(time) AS last, {", ".join(f"max({name}) AS {name}" for name in _NAMES)}
         FROM told GROUP BY ALL"""
-
-
-def texts(fresh: str, earlier: str | None) -> dict[str, tuple[str, ...]]:
-    """Queries for the values of the columns of text, by query the columns it is for.
-
-    Args:
-        fresh: a view of events.
-        earlier: a view of rows of `touches`, None where there is none.
-    """
-    names = tuple(name for name in (*KEY, *_NAMES) if name not in {"date", "resource"})
-    listed = ", ".join(names)
-    before = {name: f" UNION ALL SELECT {name} FROM {earlier}" if earlier else "" for name in (listed, "resource")}
-    return {
-        f"SELECT {listed} FROM {fresh}{before[listed]}": names,
-        f"SELECT unnest(resources) AS resource FROM {fresh}{before['resource']}": ("resource",),
-    }
 
 
 def summed(parts: Sequence[str]) -> str:
@@ -157,10 +136,9 @@ def summed(parts: Sequence[str]) -> str:
         FROM ({" UNION ALL ".join(parts)}) GROUP BY ALL"""
 
 
-def kept(order: Order, coded: Iterable[str] = ()) -> str:
-    """The columns of an order, selected from rows of `touches`; those of an `ENUM` may be given as its codes."""
+def kept(order: Order) -> str:
+    """The columns of an order, selected from rows of `touches`."""
     told = {"span": "epoch_us(last) - epoch_us(first) AS span"}
-    told |= {name: f"enum_code({name}) AS {name}" for name in coded}
     return ", ".join(told.get(name, name) for name in order.columns)
 
 

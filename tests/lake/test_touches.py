@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from investigate.errors import LakeError
 from investigate.events import Window, event_schema
-from investigate.lake import lookup, rollup, runs
+from investigate.lake import lookup, portions, rollup, runs
 from investigate.lake.lake import Lake
 from investigate.lake.lookup import LookUp
 from investigate.lake.touches import BY_ACTOR, BY_RESOURCE, BY_SRC_IP, COLUMNS, KEY, ORDERS, read
@@ -118,7 +118,7 @@ rows = st.builds(
 @given(
     st.lists(st.lists(rows, max_size=12, unique_by=lambda one: one["event_uid"]), min_size=1, max_size=3),
     st.sampled_from([0, rollup._WORTH]),
-    st.sampled_from([1, 5, rollup._AT_ONCE]),
+    st.sampled_from([1, 5, portions._AT_ONCE]),
 )
 def test_it_equals_the_events_it_sums_however_they_came(
     tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]], worth: int, at_once: int
@@ -127,7 +127,7 @@ def test_it_equals_the_events_it_sums_however_they_came(
     stored: dict[tuple[Any, ...], Event] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rollup, "_WORTH", worth)
-        patch.setattr(rollup, "_AT_ONCE", at_once)
+        patch.setattr(portions, "_AT_ONCE", at_once)
         for number, events in enumerate(acquisitions):
             commit(lake, f"a{number}", table(events))
             for one in events:
@@ -143,7 +143,7 @@ def test_late_events_of_a_day_join_its_rows(lake: Lake) -> None:
 
 
 def test_many_small_acquisitions_leave_few_runs(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollup, "_SMALL", 0)
+    monkeypatch.setattr(portions, "_SMALL", 0)
     events = [event(number, [f"r{number}"], hours=24 * number) for number in range(13)]
     for number, one in enumerate(events):
         commit(folder_lake, f"a{number}", table([one]))
