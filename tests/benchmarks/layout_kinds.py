@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import world
 
-from investigate.lake.lookup import _LAST
 from investigate.lake.parquet import _DELTAS, ROW_GROUP
-from investigate.lake.rollup import _BATCHES, RUN
+from investigate.lake.portions import most
+from investigate.lake.rollup import _FILE
 from investigate.lake.sql import file_list, literal
-from investigate.lake.staging import cast
 from investigate.lake.touches import BY_ACTOR, ORDERS, Order, kept, read
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 LEADS: Final = tuple(order.lead for order in ORDERS)
 CODED: Final = (*LEADS, "credential", "actor_name", "actor_email")
 """Columns of text that a layout of integers keeps as numbers; what has few values Parquet numbers by itself."""
-BY_DAY: Final = Order("by_day", "", ("resource", "first", "actor"), BY_ACTOR.columns)
-BY_Z: Final = Order("by_z", "", ("z",), BY_ACTOR.columns)
+BY_DAY: Final = Order("by_day", "", ("resource", "first", "actor"), ROW_GROUP, BY_ACTOR.columns)
+BY_Z: Final = Order("by_z", "", ("z",), ROW_GROUP, BY_ACTOR.columns)
 _EPOCH: Final = date(1970, 1, 1)
 _RANK: Final = "1024 * (rank() OVER (ORDER BY {0}) - 1) // count(*) OVER () AS rank_{0}"
 _RANKED: Final = f"(SELECT *, {', '.join(_RANK.format(lead) for lead in LEADS)} FROM rows)"
@@ -89,7 +88,7 @@ class Full:
     def build(self, engine: duckdb.DuckDBPyConnection) -> None:
         """Write the table `rows`."""
         total = engine.sql("SELECT count(*) FROM rows").fetchall()[0][0]
-        days = self.days or -(-world.DAYS // -(-total // RUN))
+        days = self.days or -(-world.DAYS // -(-total // most(total)))
         parts = itertools.product(self.orders, range(0, world.DAYS, days), range(self.buckets or 1))
         for order, first, bucket in parts:
             source = f"(SELECT *, {_Z} AS z FROM {_RANKED})" if order is BY_Z else self.source
@@ -116,8 +115,7 @@ class Full:
             for file in self._files[order.name, value % self.buckets if self.buckets else 0]
             if file.may_hold(lead, value, value) and file.may_hold("first", window.start, window.end)
         ]
-        last = _LAST.get(order.name, _LAST[BY_ACTOR.name])
-        where = f"{lead} = $value AND first < $end AND {last} >= $start"
+        where = f"{lead} = $value AND first < $end AND {order.last} >= $start"
         return f"SELECT {shown} FROM {file_list(files, by_date=False)} WHERE {where}"
 
     def _schema(self, order: Order) -> pa.Schema:
@@ -209,11 +207,11 @@ def write(
         "column_encoding": deltas,
         "bloom_filter_options": {name: {"ndv": group, "fpp": 0.01} for name in bloom},
     }
-    batches = cast(rows.to_arrow_reader(group), schema)
+    batches = world.cast(rows.to_arrow_reader(group), schema)
     for number, first in enumerate(batches):
         path = folder / f"{number:04}.parquet"
         with pq.ParquetWriter(path, schema, **options) as writer:
-            for batch in itertools.chain([first], itertools.islice(batches, _BATCHES - 1)):
+            for batch in itertools.chain([first], itertools.islice(batches, max(_FILE // group, 1) - 1)):
                 writer.write_batch(batch, row_group_size=group)
         yield File(path, _bounds(pq.read_metadata(path)))
 

@@ -7,10 +7,10 @@ seconds to open the snapshot and to read it (median of five), and the time to re
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -118,5 +118,8 @@ def main(pieces: int, events: int) -> None:
 
 
 if __name__ == "__main__":
-    said = [int(argument) for argument in sys.argv[1:]]
-    main(*(said + [1000, 200][len(said) :]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pieces", type=int, nargs="?", default=1000)
+    parser.add_argument("events", type=int, nargs="?", default=200)
+    given = parser.parse_args()
+    main(given.pieces, given.events)

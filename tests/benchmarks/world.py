@@ -7,14 +7,16 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from investigate.events import Window
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.lake import parquet
 from investigate.lake.scratch import Scratch
-from investigate.lake.staging import cast
 from investigate.lake.table import Change
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -105,6 +107,13 @@ def fill(case: Case, plain: Path, total: int) -> None:
                 files = [_day(engine, scratch, case, plain, START + timedelta(days=day)) for day in range(first, last)]
             lake.events.transact(identity, lambda _, files=files, rows=end - begin: Change(files, (), {"stored": rows}))
     _cover(case, total)
+
+
+def cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Batches with the very types of a schema, which the engine may have widened."""
+    for batch in reader:
+        columns = [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _day(engine: duckdb.DuckDBPyConnection, scratch: Scratch, case: Case, plain: Path, day: date) -> AddAction:
