@@ -12,17 +12,19 @@ import pyarrow.compute as pc
 from investigate.lake.portions import date_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from investigate.lake.table import Table
 
 FEW: Final = 200_000
 """A column with no more values than these comes as numbers."""
-_ROWS: Final = 2**18
+_ROWS: Final = 2**16
 """Rows whose values are looked up at once ..."""
-_BYTES: Final = 16 * 2**20
+_BYTES: Final = 8 * 2**20
 """... unless fewer take so much memory."""
+_NEW: Final = 2**14
+"""So many values, or as many as are known, are waited for before it is seen which of them are new."""
 _CODE: Final = pa.int32()
 
 
@@ -77,8 +79,7 @@ def numbered(parts: Iterable[Files], memory: int) -> dict[str, pa.Array]:
             for name in rows.column_names:
                 for chunk in rows[name].chunks:
                     found[part.texts[name]].add(_words(chunk).dictionary)
-            while sum(values.bytes for values in found.values()) > memory:
-                max(found.values(), key=lambda values: values.bytes).give_up()
+            _keep_to(found.values(), memory)
     for values in found.values():
         values.settle()
     return {name: values.in_order() for name, values in found.items() if not values.many}
@@ -110,6 +111,16 @@ def leaf(of: pa.Field) -> str:
     return f"{of.name}.list.{of.type.value_field.name}" if pa.types.is_list(of.type) else str(of.name)
 
 
+def _keep_to(found: Collection[_Values], memory: int) -> None:
+    """See that values take no more memory, in bytes."""
+    if sum(values.bytes for values in found) <= memory:
+        return
+    for values in found:
+        values.settle()
+    while sum(values.bytes for values in found) > memory:
+        max(found, key=lambda values: values.bytes).give_up()
+
+
 class _Values:
     """The values of a column, as they come.
 
@@ -128,10 +139,10 @@ class _Values:
         """Take some, which may be known."""
         if self.many:
             return
-        self._new.append(values)
+        self._new.append(pa.concat_arrays([values, self._known[:0]]))  # a copy: theirs may have far more room
         self._size += len(values)
         self.bytes += values.nbytes
-        if self._size > max(len(self._known), _ROWS):
+        if self._size > max(len(self._known), _NEW):
             self.settle()
 
     def in_order(self) -> pa.Array:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from investigate.lake.storage import Stored
 
 ROW_GROUP: Final = 32 * 1024
+_PAGE: Final = 4 * 1024
+"""Rows after which a page may end: who reads one has all of its `raw` in memory."""
 _COMPRESSION: Final = "zstd"
 _STATISTICS: Final = ("time", "first", "source", "tenant", "actor", "resource", "src_ip")
 _LONGEST_STATISTIC: Final = 256
@@ -64,7 +66,7 @@ class Writer:
             use_dictionary=[_leaf(field) for field in schema if field.name not in (*_UNIQUE, *_DELTAS)],
             column_encoding={name: "DELTA_BINARY_PACKED" for name in schema.names if name in _DELTAS},
             write_statistics=[name for name in schema.names if name in _RANGED],
-            write_batch_size=ROW_GROUP,
+            write_batch_size=_PAGE,
             store_schema=False,
         )
         # Whoever reads it with Arrow gets the schema's types and what it says of each column, not dictionaries.
@@ -130,23 +132,23 @@ def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray | pa.ChunkedArray:
     return whole
 
 
-def write(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pq.FileMetaData:
+def write(path: Path, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> pq.FileMetaData:
     """Write one file and make it durable.
 
     Args:
         path: of the file; its folder exists.
-        batches: rows in the order they are to have, without the partition's column.
+        batches: rows in the order they are to have, without the partition's column; each in row groups of its own.
         schema: of the batches.
     """
-    rest = iter(batches)
+    rest = (rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows]) for rows in batches)
     first = next(rest, None)
     writer = Writer(path, schema, coded(first.schema) if first is not None else ())
     try:
         if first is not None:
-            writer.write(pa.Table.from_batches([first]))
+            writer.write(first)
         del first  # else it is in memory for as long as the file is written
-        for batch in rest:
-            writer.write(pa.Table.from_batches([batch]))
+        for rows in rest:
+            writer.write(rows)
         return writer.close()
     except BaseException:
         writer.abandon()

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from investigate.errors import LakeError, first_line
+from investigate.freed import give_back
 from investigate.lake import portions
 from investigate.lake.codes import Files, coded, numbered
 from investigate.lake.ranges import ranges
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 _SORTED: Final = 1_200
 """So many rows are sorted at once in one MiB of memory, and by the square of it in more: of each part that fits into
 memory a block must do so, too. Measured: 8 million in 85 MiB pass, 16 million run out."""
+_SIDE_BY_SIDE: Final = 2
+"""So many orders are written at a time where memory has room for the sorting of each."""
 _FILE: Final = 2**17
 """Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
 _TRIES: Final = 3
@@ -181,6 +184,7 @@ class Rollup:
         added: dict[str, list[AddAction]] = {order.name: [] for order in ORDERS}
         stay = {run.name: run for run in plan.runs}
         token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
+        give_back()  # what the acquisition, or a part before, left in holes is as much as an engine may use
         with Scratch(self._scratch(plan.identity), memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
                 merged = portions.merged(list(stay.values()), sizes[number], portions.days(part), plan.most)
@@ -193,6 +197,7 @@ class Rollup:
                     for order, files in zip(ORDERS, self._sorted(scratch, connection, codes, run, memory), strict=True):
                         added[order.name] += files
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
+                give_back()
                 if progress:
                     progress(sum(sizes[: number + 1]), sum(sizes))
             for order in reversed(ORDERS):
@@ -240,9 +245,9 @@ class Rollup:
         run: str,
         memory: int,
     ) -> list[list[AddAction]]:
-        """The files of a run in each of `ORDERS`, of which as many are made at a time as memory has room for."""
+        """The files of a run in each of `ORDERS`."""
         ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
-        room = next(at for at in range(len(ORDERS), 0, -1) if at == 1 or rows <= _sortable(memory // at))
+        room = _SIDE_BY_SIDE if rows <= _sortable(memory // _SIDE_BY_SIDE) else 1
         cursors = [connection.cursor() for _ in ORDERS]
         with ThreadPoolExecutor(room, thread_name_prefix="order") as pool:
             made = [

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from investigate.freed import give_back
 from investigate.lake import parquet
 from investigate.lake.duplicates import Search
 from investigate.lake.sorting import Sorted
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _BUFFER: Final = 64 * 1024
 """Bytes of each column that are read of a file at once."""
+_PORTION: Final = 4 * 1024
+"""Rows of a file that are read at once: the reader needs several times the memory that they take."""
 _WAITING: Final = 16
 """So large a part of the memory rows may take that wait to be sorted."""
 
@@ -166,6 +169,7 @@ class Pile:
             return None
         new = self._folder / f"{secrets.token_hex(8)}.parquet"
         metadata = parquet.write(new, _but(path, rows), self._table.file_schema)
+        give_back()
         return type(made)(new, made.partition, metadata)
 
     def _path(self, offered: _Offered) -> Path:
@@ -184,13 +188,17 @@ class Pile:
         return offered.action
 
 
-def _but(path: Path, rows: pa.Array) -> Iterator[pa.RecordBatch]:
-    """The rows of a file but for those with some numbers."""
+def _but(path: Path, rows: pa.Array) -> Iterator[pa.Table]:
+    """The rows of a file but for those with some numbers, a row group at a time, read in small portions."""
     at = 0
+    waiting: list[pa.RecordBatch] = []
     with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:  # else all of it is read ahead
-        for batch in file.iter_batches(parquet.ROW_GROUP, use_threads=False):
-            numbers = pa.arange(at, at + batch.num_rows)
+        for batch in file.iter_batches(_PORTION, use_threads=False):
+            gone = pc.is_in(pa.arange(at, at + batch.num_rows), value_set=rows)
             at += batch.num_rows
-            left = batch.filter(pc.invert(pc.is_in(numbers, value_set=rows)))
-            if left.num_rows:
-                yield left
+            waiting.append(batch.filter(pc.invert(gone)) if gone.true_count else batch)
+            if sum(map(len, waiting)) + _PORTION > parquet.ROW_GROUP:
+                yield pa.Table.from_batches(waiting)
+                waiting = []
+        if waiting:
+            yield pa.Table.from_batches(waiting)

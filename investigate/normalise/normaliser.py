@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from investigate.errors import ContainerError
 from investigate.events import coded_schema, reject_schema
+from investigate.freed import give_back
 from investigate.normalise.ahead import ahead
 from investigate.normalise.chunk import EXCERPT, ROWS, SIZE, Chunk, Fault, of_fault
 from investigate.normalise.containers import Limits, members
 from investigate.normalise.engine import Engine
-from investigate.normalise.freed import give_back
 from investigate.normalise.plan import Plan
 from investigate.normalise.records import RecordReader, exactly
 from investigate.normalise.worker import Made, Worker, sample

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from investigate.events import event_schema
-from investigate.lake import parquet, sorting
+from investigate.lake import parquet, sorting, staging
 from investigate.lake.lake import Lake
 
 from .made import NOON, commit, events, uids
@@ -126,6 +126,18 @@ def test_only_files_that_hold_duplicates_are_written_again(lake: Lake, monkeypat
     assert (again.stored, again.duplicate) == (3, 1)
     assert written["events"] == 1
     assert uids(lake) == ["a", "b", "x", "y", "z"]
+
+
+def test_a_file_that_lost_a_row_is_in_row_groups_as_any(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP", 100)
+    monkeypatch.setattr(staging, "_PORTION", 30)
+    commit(lake, "first", at(5))
+    commit(lake, "second", at(*range(250)))
+    (path,) = [path for path in lake.events.snapshot().files if pq.read_metadata(path).num_rows > 1]
+    metadata = pq.read_metadata(path)
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [89, 90, 70]
+    assert_sorted(lake)
+    assert sorted(uids(lake)) == sorted(f"e{minute}" for minute in range(250))
 
 
 def test_another_writer_between_offer_and_commit_costs_no_event(lake: Lake) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from investigate.normalise.freed import give_back
+from investigate.freed import give_back
 
 _SIZE = 1_000  # bytes: beyond what Python keeps in pools of its own
 _COUNT = 50_000
