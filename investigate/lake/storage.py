@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from investigate.lake.private import FILE, FOLDER, make_folder
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_LOG = "_delta_log"
+_LOG: Final = "_delta_log"
+_ABANDONED: Final = 3600
+"""Seconds after which nobody is at a file of the log any more."""
 
 
 @dataclass(frozen=True)
@@ -214,13 +217,15 @@ class Folder:
         """Make the log's new files private, and take away what killed writers left beside them.
 
         The library links a commit's file, `N.json#1`, to its name and then removes it. Of a version that is there,
-        nobody has any use for it.
+        nobody has any use for it; a checkpoint's, `N.checkpoint.parquet#1`, another writer may be at.
         """
         log, newest = self._path / _LOG, f"{version:020}"
         log.chmod(FOLDER)
-        for tried in log.glob("*.json#*"):
-            if tried.name[: len(newest)] <= newest:
-                tried.unlink(missing_ok=True)
+        for tried in log.glob("*#*"):
+            with suppress(FileNotFoundError):
+                is_commit = ".json#" in tried.name and tried.name[: len(newest)] <= newest
+                if is_commit or time.time() - tried.stat().st_mtime > _ABANDONED:
+                    tried.unlink()
         for made in (*log.glob(f"{newest}*"), *log.glob("_*")):
             with suppress(FileNotFoundError):  # another writer's, which is done with it
                 made.chmod(FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -152,7 +153,9 @@ def test_what_a_killed_commit_left_in_the_log_goes_with_the_next(tmp_path: Path,
     log = tmp_path / "lake" / "events" / "_delta_log"
     version = folder_lake.events.snapshot().version
     left, coming = (log / f"{number:020}.json#1" for number in (version, version + 9))
-    for tried in (left, coming):
+    abandoned, at_work = (log / f"{version:020}.checkpoint.parquet#{number}" for number in (1, 2))
+    for tried in (left, coming, abandoned, at_work):
         tried.write_bytes(b"{}")
+    os.utime(abandoned, (0, 0))
     commit(folder_lake, "a2", events("y"))
-    assert (left.exists(), coming.exists()) == (False, True)
+    assert [tried.exists() for tried in (left, coming, abandoned, at_work)] == [False, True, False, True]
