@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 600.0
 """Seconds after which a writer that others always come before gives up."""
-_REMEMBERED: Final = {
+_SETTINGS: Final = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 30 days",
+    "delta.checkpointInterval": "20",
 }
-"""How long the log tells old versions, and what was removed when: the longest a vacuum can be told to keep."""
+"""How long the log tells old versions, and what was removed when: the longest a vacuum can be told to keep; and how
+many commits at most whoever opens the table reads one by one."""
 _LOG: Final = "_delta_log"
 _COMMIT: Final = re.compile(_LOG + r"/\d{20}\.json")
 _DRAWN: Final = re.compile(r"\x1b\[\d*m|\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}")
@@ -293,7 +295,7 @@ class Table:
                 Schema.from_arrow(self.schema),
                 mode="ignore",
                 partition_by=self._partition(),
-                configuration=_REMEMBERED,
+                configuration=_SETTINGS,
                 storage_options=self.storage.options,
             )
         except (DeltaError, OSError) as error:

@@ -1,11 +1,12 @@
 """An export of a busy month into the lake, with all that it takes, against the same work done plainly by others.
 
-Run as `python tests/benchmarks/ingest.py [--events 2e6] [--file EXPORT.jsonl.gz] [--rounds 3] [--only NAME …]`. Makes
-DevRev-shaped events (or takes a file of them) and prints, in one run, for each contender the median wall time,
-processor time and peak memory of its process, and the part of its wall time that ours takes; then what it costs to take
-the same file once more, ten small files, and the first tenth of the file alone, for the memory. Ours hashes, keeps the
-evidence, finds duplicates, sums up and commits; the others only keep the raw line and write Parquet by date. For a day
-that arrives in 1,000 pieces see `pieces.py`.
+Run as `python tests/benchmarks/ingest.py [--events 2e6] [--file EXPORT.jsonl.gz] [--rounds 3] [--only NAME …]
+[--large 6] [--pieces 1000]`. Makes DevRev-shaped events (or takes a file of them) and prints, in one run, for each
+contender the median wall time, processor time and peak memory of its process, and the part of its wall time that ours
+takes; then what it costs to take the same file once more, ten small files, the first tenth of the file alone, and a
+file `--large` times as large, some of whose events are duplicates, for the memory; then a day in `--pieces` pieces, see
+`pieces.py`. Ours hashes, keeps the evidence, finds duplicates, sums up and commits; the others only keep the raw line
+and write Parquet by date.
 """
 
 # ruff: noqa: PLC0415 - a contender loads its own engine and no other's
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LINES: Final = 5_000
+ONCE: Final = 100_000
 FIELDS: Final = {
     "event_uid": "id",
     "time": "timestamp",
@@ -79,6 +81,16 @@ def export(path: Path, count: int) -> None:
     with igzip.open(path, "wb", compresslevel=3) as out:  # type: ignore[no-untyped-call]
         while lines := [shape.line(event) for event in islice(events, LINES)]:
             out.write(("\n".join(lines) + "\n").encode())
+
+
+def larger(source: Path, path: Path, times: int) -> None:
+    """Write the lines of an export so many times, each time with other ids, but for one line in a hundred thousand."""
+    with igzip.open(path, "wb", compresslevel=1) as out:  # type: ignore[no-untyped-call]
+        for number in range(times):
+            with igzip.open(source) as lines:  # type: ignore[no-untyped-call]
+                while some := list(islice(lines, ONCE)):
+                    kept, *others = some
+                    out.write(kept + b"".join(others).replace(b'{"id":"', b'{"id":"%d-' % number))
 
 
 def ours(source: Path, out: Path) -> None:
@@ -236,6 +248,8 @@ def main() -> None:
     arguments.add_argument("--file", type=Path)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--only", nargs="*", default=list(CONTENDERS))
+    arguments.add_argument("--large", type=int, default=6)
+    arguments.add_argument("--pieces", type=int, default=1000)
     arguments.add_argument("--child", nargs=3)
     given = arguments.parse_args()
     if given.child:
@@ -243,14 +257,20 @@ def main() -> None:
         CONTENDERS[name](Path(source), Path(out))
         return
     with tempfile.TemporaryDirectory() as folder:
-        compare(Path(folder), given.file, int(given.events), given.rounds, given.only)
+        source = given.file or Path(folder) / "export.jsonl.gz"
+        if given.file is None:
+            export(source, int(given.events))
+        base = compare(Path(folder), source, given.rounds, given.only)
+        if base is not None:
+            ourselves(Path(folder), source, int(given.events), given.large)
+    if given.pieces:
+        import pieces
+
+        pieces.main(given.pieces, 200)
 
 
-def compare(folder: Path, file: Path | None, events: int, rounds: int, names: Sequence[str]) -> None:
-    """All contenders in turn, round after round; then ours in other circumstances."""
-    source = file or folder / "export.jsonl.gz"
-    if file is None:
-        export(source, events)
+def compare(folder: Path, source: Path, rounds: int, names: Sequence[str]) -> float | None:
+    """All contenders in turn, round after round; what ours took, in seconds, where it was among them."""
     packages = ("duckdb", "polars", "pyarrow", "chdb", "deltalake", "isal")
     print(", ".join(f"{name} {version(name)}" for name in packages), f"; {os.cpu_count()} processors")
     print(f"{source.stat().st_size / 1e6:.0f} MB packed; median of {rounds} rounds")
@@ -261,8 +281,11 @@ def compare(folder: Path, file: Path | None, events: int, rounds: int, names: Se
     base = told("ours", figures.pop("ours")) if "ours" in figures else None
     for name, rows in figures.items():
         told(name, rows, base)
-    if base is None:
-        return
+    return base
+
+
+def ourselves(folder: Path, source: Path, events: int, large: int) -> None:
+    """Ours in other circumstances."""
     told("ours, the same again", [measured("ours", source, folder / "0-0")])
     parts = folder / "parts"
     parts.mkdir()
@@ -274,6 +297,10 @@ def compare(folder: Path, file: Path | None, events: int, rounds: int, names: Se
             out.writelines(islice(lines, events // 10))
     told(f"ours, ten of {LINES:,} events", [measured("ours", parts, folder / "small")])
     told("ours, a tenth", [measured("ours", tenth, folder / "tenth")])
+    if large:
+        many = folder / "many.jsonl.gz"
+        larger(source, many, large)
+        told(f"ours, {large} times as large", [measured("ours", many, folder / "many")])
 
 
 if __name__ == "__main__":
