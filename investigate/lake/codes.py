@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from investigate.lake.parquet import leaf
 from investigate.lake.portions import date_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def numbered(parts: Iterable[Files], memory: int) -> dict[str, pa.Array]:
     return {name: values.in_order() for name, values in found.items() if not values.many}
 
 
-def coded(part: Files, codes: Mapping[str, pa.Array], days: tuple[date, date] | None = None) -> pa.RecordBatchReader:
+def as_codes(part: Files, codes: Mapping[str, pa.Array], days: tuple[date, date] | None = None) -> pa.RecordBatchReader:
     """The rows of some files, with the places of values instead of them; to be read once.
 
     Args:
@@ -104,11 +105,6 @@ def coded(part: Files, codes: Mapping[str, pa.Array], days: tuple[date, date] | 
         fields.append(one)
     schema = pa.schema(fields)
     return pa.RecordBatchReader.from_batches(schema, _batches(part, codes, schema, days))
-
-
-def leaf(of: pa.Field) -> str:
-    """The name under which Parquet has a column's values."""
-    return f"{of.name}.list.{of.type.value_field.name}" if pa.types.is_list(of.type) else str(of.name)
 
 
 def _keep_to(found: Collection[_Values], memory: int) -> None:

@@ -63,7 +63,7 @@ class Writer:
             self._out,
             self._written,
             compression=_COMPRESSION,
-            use_dictionary=[_leaf(field) for field in schema if field.name not in (*_UNIQUE, *_DELTAS)],
+            use_dictionary=[leaf(field) for field in schema if field.name not in (*_UNIQUE, *_DELTAS)],
             column_encoding={name: "DELTA_BINARY_PACKED" for name in schema.names if name in _DELTAS},
             write_statistics=[name for name in schema.names if name in _RANGED],
             write_batch_size=_PAGE,
@@ -108,7 +108,7 @@ def coded(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if pa.types.is_dictionary(field.type)]
 
 
-def _leaf(field: pa.Field) -> str:
+def leaf(field: pa.Field) -> str:
     """The name under which Parquet has a column's values."""
     return f"{field.name}.list.{field.type.value_field.name}" if pa.types.is_list(field.type) else field.name
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from investigate.errors import LakeError, first_line
 from investigate.freed import give_back
 from investigate.lake import portions
-from investigate.lake.codes import Files, coded, numbered
+from investigate.lake.codes import Files, as_codes, numbered
 from investigate.lake.ranges import ranges
 from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch, short_of_memory
@@ -228,10 +228,10 @@ class Rollup:
         before = _days_of(earlier) if merged else {}
         for days in portions.spans([(portions.date_of(name), counts.get(name, 0)) for name in part], before):
             names = [name for name in part if days[0] <= portions.date_of(name) <= days[1]]
-            connection.register("fresh", coded(replace(fresh, names=names), codes))
+            connection.register("fresh", as_codes(replace(fresh, names=names), codes))
             query = of_events("fresh")
             if merged:
-                connection.register("earlier", coded(earlier, codes, days))
+                connection.register("earlier", as_codes(earlier, codes, days))
                 query = summed([f"({query})", "(FROM earlier)"])
             connection.execute(f"{into} {query}")
             into = "INSERT INTO rows BY NAME"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from investigate.events import event_schema
 from investigate.lake import codes, parquet
-from investigate.lake.codes import Files, coded, numbered
+from investigate.lake.codes import Files, as_codes, numbered
 from investigate.lake.storage import Folder
 from investigate.lake.table import Table
 
@@ -100,7 +100,7 @@ def test_rows_are_the_same_however_many_columns_are_numbered(
         patch.setattr(codes, "FEW", few)
         patch.setattr(codes, "_ROWS", at_once)
         values = numbered([part], memory)
-        found = texts(coded(part, values, window), values)
+        found = texts(as_codes(part, values, window), values)
     expected = [row for part in dated for row in part if window is None or window[0] <= row[0] <= window[1]]
     assert sorted(found, key=lambda row: row[-1]) == expected
     for column in values.values():
@@ -119,4 +119,4 @@ def test_a_column_whose_dictionary_grew_too_long_for_its_file_is_numbered_like_o
     part = Files(at, stored(at, tmp_path, [made]), COLUMNS, ALIKE)
     values = numbered([part], 2**24)
     assert values["actor"].to_pylist() == values["resource"].to_pylist() == sorted(set(actors))
-    assert texts(coded(part, values), values) == made
+    assert texts(as_codes(part, values), values) == made
