@@ -142,6 +142,8 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
         raise QueryRefused(f"{first_line(error)}", hint) from error
     except duckdb.Error as error:
         raise LakeError(f"The query failed: {first_line(error)}", "Correct it, or give it more --memory.") from error
+    except UnicodeDecodeError as error:  # its message quotes a text up to the middle of a letter
+        raise QueryRefused("Refused: it stumbles over a text, as a rule one that is no JSON.", "Use try(…).") from error
 
 
 def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callable[[], _Found]) -> _Found:

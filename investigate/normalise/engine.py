@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _REMEMBERED: Final = 100_000
 """So many derived values are remembered of a column."""
+GAVE_UP: Final = (duckdb.Error, UnicodeDecodeError)
+"""What a query raises; its message may quote a record up to the middle of a letter, and then cannot be read itself."""
+_NO_JSON: Final = (duckdb.InvalidInputException, UnicodeDecodeError)
+"""The same for a record that is no JSON."""
 _AMPLE: Final = Lock()
 _SPARE: Final[dict[int, Engine]] = {}
 """By process: one that was let go of. To start it, and to plan its queries, takes longer than a small file."""
@@ -164,7 +168,7 @@ class Engine:
             means) and the canonical columns that a record decides.
 
         Raises:
-            duckdb.Error: the engine gives up, for want of memory as a rule.
+            GAVE_UP: the engine gives up, for want of memory as a rule.
         """
         found = self._events(compiled, batch, batch["raw"])
         # JSON allows an escape that is half a surrogate pair, the engine refuses it; `raw` keeps it.
@@ -199,7 +203,7 @@ class Engine:
     def _values(self, compiled: Compiled, texts: pa.Table) -> pa.Table:
         try:
             return self.select(compiled.values, texts, anew=texts.num_rows >= _LARGE)
-        except duckdb.InvalidInputException:  # a record is no JSON; to be ready for that copies all that is found
+        except _NO_JSON:  # to be ready for that copies all that is found
             return self.select(compiled.values_of_any, texts)
 
     def select(self, sql: str, batch: pa.Table, *, anew: bool = False) -> pa.Table:

@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from investigate.events import UNKNOWN, coded_schema
 from investigate.normalise.chunk import EXCERPT, Fault
+from investigate.normalise.engine import GAVE_UP
 from investigate.normalise.paths import literal, pointer
 from investigate.normalise.records import may_be_several
 from investigate.normalise.survey import SAMPLE
@@ -106,13 +106,13 @@ class Worker:
         """The events of some records, and faults for the records that hold none."""
         try:
             found = self._engine.run(compiled, table)
-        except duckdb.Error:
+        except GAVE_UP:
             if table.num_rows > 1:
                 return self._events_of_halves(compiled, table)
             try:
                 with self._engine.ample():
                     found = self._engine.run(compiled, table)
-            except duckdb.Error as error:
+            except GAVE_UP as error:
                 reason = f"the engine cannot read this record: {str(error).splitlines()[0]}"
                 self._look_at(table["raw"])
                 return coded_schema().empty_table(), [_fault(table.to_pylist()[0], reason)]

@@ -86,6 +86,15 @@ def test_reading_is_not_refused(connection: duckdb.DuckDBPyConnection, query: st
     assert sql.run(connection, query).num_columns > 0
 
 
+@pytest.mark.parametrize("before", range(35, 45))
+def test_a_text_that_is_no_json_is_told_though_the_engine_quotes_half_a_letter(
+    connection: duckdb.DuckDBPyConnection, before: int
+) -> None:
+    text = '{"a"! "' + "x" * before + "é" * 40
+    with pytest.raises(QueryRefused, match="JSON"):
+        sql.run(connection, "SELECT json_extract_string($text, '$.a')", {"text": text})
+
+
 def test_values_are_bound(connection: duckdb.DuckDBPyConnection) -> None:
     hostile = "'; DROP VIEW events; --"
     assert sql.run(connection, "SELECT $who AS who", {"who": hostile})["who"].to_pylist() == [hostile]

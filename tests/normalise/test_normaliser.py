@@ -142,6 +142,14 @@ def test_records_the_engine_gives_up_on_are_rejects_and_cost_no_other(
     assert reading.reasons == ["the engine cannot read this record: Out of Memory Error: too large"]
 
 
+@pytest.mark.parametrize("before", range(30, 50))
+def test_a_record_is_a_reject_though_the_engine_quotes_it_up_to_the_middle_of_a_letter(read: Read, before: int) -> None:
+    broken = ('{"a"! "' + "x" * before + "é" * 40 + '"}\n').encode()
+    reading = read(LINE % 1, LINE % 2 + broken + LINE % 3, profile="cloudtrail")
+    assert [event["event_uid"] for event in reading.events] == ["1", "2", "3"]
+    assert [reject["excerpt"] for reject in reading.rejects] == [broken.decode().strip()]
+
+
 def test_a_file_that_cannot_be_read_raises_what_the_disk_says() -> None:
     class Broken:
         def read(self, size: int) -> bytes:
