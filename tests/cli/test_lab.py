@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -62,7 +63,9 @@ def test_the_notebooks_are_found_and_hold_no_output() -> None:
 
 
 def test_jupyterlab_serves_the_copies_and_ends_on_an_interrupt_without_noise(tmp_path: Path) -> None:
-    flags = ("--no-browser", "--case", "case", "--", "--allow-root")
+    with socket.create_server(("127.0.0.1", 0)) as free:  # Jupyter's own choice may be another test's Jupyter's, too
+        port = free.getsockname()[1]
+    flags = ("--no-browser", "--case", "case", "--", "--allow-root", f"--port={port}")
     with started("lab", *flags, cwd=tmp_path) as running:
         assert running.stderr is not None
         lines = iter(running.stderr.readline, "")
