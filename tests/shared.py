@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def free_port() -> int:
+    """A port of this machine's own address that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

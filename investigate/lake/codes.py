@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -75,12 +75,13 @@ def numbered(parts: Iterable[Files], memory: int) -> dict[str, pa.Array]:
     for part in parts:
         for called in part.texts.values():
             found.setdefault(called, _Values())
-        wanted = [name for name, called in part.texts.items() if not found[called].many]
-        for _, rows in part.groups(wanted):
-            for name in rows.column_names:
-                for chunk in rows[name].chunks:
-                    found[part.texts[name]].add(_words(chunk).dictionary)
-            _keep_to(found.values(), memory)
+        for file in part.names:
+            wanted = [name for name, called in part.texts.items() if not found[called].many]
+            for _, rows in replace(part, names=[file]).groups(wanted):
+                for name in rows.column_names:
+                    for chunk in rows[name].chunks:
+                        found[part.texts[name]].add(_words(chunk).dictionary)
+                _keep_to(found.values(), memory)
     for values in found.values():
         values.settle()
     return {name: values.in_order() for name, values in found.items() if not values.many}
@@ -108,12 +109,15 @@ def as_codes(part: Files, codes: Mapping[str, pa.Array], days: tuple[date, date]
 
 
 def _keep_to(found: Collection[_Values], memory: int) -> None:
-    """See that values take no more memory, in bytes."""
+    """See that values take no more memory, in bytes.
+
+    Once they would, no more than half is kept: with less room for new ones they would be settled again and again.
+    """
     if sum(values.bytes for values in found) <= memory:
         return
     for values in found:
         values.settle()
-    while sum(values.bytes for values in found) > memory:
+    while sum(values.bytes for values in found) > memory // 2:
         max(found, key=lambda values: values.bytes).give_up()
 
 

@@ -284,9 +284,7 @@ class Rollup:
             )
             for where, values in list(ranges(connection, "rows", order.sort, most))
         )
-        batches = itertools.chain.from_iterable(
-            _named(part.to_arrow_reader(order.group), codes, order.schema()) for part in parts
-        )
+        batches = itertools.chain.from_iterable(_named(part.to_arrow_reader(order.group), codes) for part in parts)
         numbers = itertools.count()
         for first in batches:
             file = itertools.chain([first], itertools.islice(batches, _FILE // order.group - 1))
@@ -314,16 +312,14 @@ def _sortable(memory: int) -> int:
     return int(_SORTED * max(memory / 2**20, 1) ** 2)
 
 
-def _named(
-    batches: Iterable[pa.RecordBatch], codes: Mapping[str, pa.Array], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Batches with values in place of their places, and otherwise with the types of the schema."""
+def _named(batches: Iterable[pa.RecordBatch], codes: Mapping[str, pa.Array]) -> Iterator[pa.RecordBatch]:
+    """Batches with values in place of their places."""
     for batch in batches:
         columns = [
-            pa.DictionaryArray.from_arrays(batch[name], codes[name]) if name in codes else batch[name].cast(kind)
-            for name, kind in zip(schema.names, schema.types, strict=True)
+            pa.DictionaryArray.from_arrays(batch[name], codes[name]) if name in codes else batch[name]
+            for name in batch.schema.names
         ]
-        yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _days_of(rows: Files) -> dict[date, int]:

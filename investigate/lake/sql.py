@@ -142,8 +142,6 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
         raise QueryRefused(f"{first_line(error)}", hint) from error
     except duckdb.Error as error:
         raise LakeError(f"The query failed: {first_line(error)}", "Correct it, or give it more --memory.") from error
-    except UnicodeDecodeError as error:  # its message quotes a text up to the middle of a letter
-        raise QueryRefused("Refused: it stumbles over a text, as a rule one that is no JSON.", "Use try(…).") from error
 
 
 def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callable[[], _Found]) -> _Found:
@@ -152,6 +150,9 @@ def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callab
     Args:
         connections: that `work` uses, and nobody else meanwhile.
         work: what to do.
+
+    Raises:
+        duckdb.InvalidInputException: also where the engine's own message quotes a text up to the middle of a letter.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="query") as aside:
         future = aside.submit(work)
@@ -159,6 +160,8 @@ def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callab
             while not wait([future], LISTEN).done:
                 pass
             return future.result()
+        except UnicodeDecodeError as error:
+            raise duckdb.InvalidInputException("it stumbles over a text, as a rule one that is no JSON") from error
         except BaseException:
             for connection in connections:
                 connection.interrupt()

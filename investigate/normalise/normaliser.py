@@ -36,9 +36,6 @@ _GIVEN_BACK: Final = 512 * 2**20
 """After so many bytes of records the memory that is free goes back to the system, which must make it anew if needed."""
 
 
-_FILE: Final = pa.dictionary(pa.int32(), pa.string())
-
-
 @dataclass(frozen=True)
 class Input:
     """One evidence file to read.
@@ -117,7 +114,7 @@ class _Pending:
         columns = {
             "row": pa.arange(0, len(raw)),
             "raw": raw,
-            "evidence": pa.chunked_array(files, _FILE),
+            "evidence": pa.chunked_array(files, coded_schema().field("evidence").type),
             "evidence_record": pa.chunked_array(places, pa.int64()),
         }
         return pa.table(columns)

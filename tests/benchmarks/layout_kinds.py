@@ -207,7 +207,7 @@ def write(
         "column_encoding": deltas,
         "bloom_filter_options": {name: {"ndv": group, "fpp": 0.01} for name in bloom},
     }
-    batches = world.cast(rows.to_arrow_reader(group), schema)
+    batches = (batch.cast(schema) for batch in rows.to_arrow_reader(group))
     for number, first in enumerate(batches):
         path = folder / f"{number:04}.parquet"
         with pq.ParquetWriter(path, schema, **options) as writer:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
-import world
 
 import investigate
 from investigate.lake.parquet import ROW_GROUP
@@ -90,7 +89,7 @@ def make(case: Case, events: int) -> None:
             for number in range(DAYS):
                 ends = {"low": number * events // DAYS, "high": (number + 1) * events // DAYS, "all": events}
                 rows = engine.sql(EVENTS, params=ends).select(*lake.events.file_schema.names)
-                batches = world.cast(rows.to_arrow_reader(ROW_GROUP), lake.events.file_schema)
+                batches = rows.to_arrow_reader(ROW_GROUP)
                 day = str(FIRST + timedelta(days=number))
                 added.append(scratch.put(lake.events, f"date={day}/{number:02}.parquet", batches, {"date": day}))
         lake.events.transact("benchmark", lambda _: Change(added, (), {"stored": events}))

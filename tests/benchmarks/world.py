@@ -7,8 +7,6 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
 from investigate.events import Window
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.lake import parquet
@@ -16,7 +14,6 @@ from investigate.lake.scratch import Scratch
 from investigate.lake.table import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -109,13 +106,6 @@ def fill(case: Case, plain: Path, total: int) -> None:
     _cover(case, total)
 
 
-def cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Batches with the very types of a schema, which the engine may have widened."""
-    for batch in reader:
-        columns = [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
 def _day(engine: duckdb.DuckDBPyConnection, scratch: Scratch, case: Case, plain: Path, day: date) -> AddAction:
     table, folder = case.lake.events, plain / f"date={day}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +117,7 @@ def _day(engine: duckdb.DuckDBPyConnection, scratch: Scratch, case: Case, plain:
     rows = engine.sql(
         f"SELECT {', '.join(table.file_schema.names)} FROM made WHERE date = '{day}' ORDER BY time, source, event_uid"
     )
-    batches = cast(rows.to_arrow_reader(parquet.ROW_GROUP), table.file_schema)
+    batches = rows.to_arrow_reader(parquet.ROW_GROUP)
     return scratch.put(table, f"date={day}/year.parquet", batches, {"date": str(day)})
 
 

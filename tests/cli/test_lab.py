@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 from typing import TYPE_CHECKING
 
 import httpx
 
 from investigate.cli.lab import _shipped, copy
+from tests.shared import free_port
 
 from .conftest import children, ended, python, started
 
@@ -63,8 +63,7 @@ def test_the_notebooks_are_found_and_hold_no_output() -> None:
 
 
 def test_jupyterlab_serves_the_copies_and_ends_on_an_interrupt_without_noise(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:  # Jupyter's own choice may be another test's Jupyter's, too
-        port = free.getsockname()[1]
+    port = free_port()  # one of Jupyter's own choice may be another test's Jupyter's, too
     flags = ("--no-browser", "--case", "case", "--", "--allow-root", f"--port={port}")
     with started("lab", *flags, cwd=tmp_path) as running:
         assert running.stderr is not None

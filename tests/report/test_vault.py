@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from investigate.errors import SourceError, UsageError
 from investigate.report import vault
+from tests.shared import free_port
 
 from .conftest import WINDOW
 
@@ -34,9 +35,7 @@ SERVE = "import sys; from moto.server import main; main(sys.argv[1:])"
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-W", "ignore", "-c", SERVE, "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         deadline = time.monotonic() + 60

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.shared import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,7 +60,7 @@ def jupyterlab(folder: Path, state: Path, environment: dict[str, str], *command:
         environment: added to this process's.
         command: instead of JupyterLab, for example `voila` and a notebook.
     """
-    port, token = _free_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     (state / "settings" / _QUIET.parent).mkdir(parents=True)
     (state / "settings" / _QUIET).write_text('{"fetchNews": "false"}')
     kept = {"CONFIG": "JUPYTER_CONFIG_DIR", "RUNTIME": "JUPYTER_RUNTIME_DIR"}
@@ -92,12 +94,6 @@ def jupyterlab(folder: Path, state: Path, environment: dict[str, str], *command:
         process.terminate()
         process.wait(timeout=30)
         log.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _answering(port: int, process: subprocess.Popen[Any], log: Path) -> str:
