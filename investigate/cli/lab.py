@@ -10,13 +10,15 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -34,11 +36,13 @@ _COPIED: Final = ".copied.json"
 """Beside the copies: name to the SHA-256 of what was copied, to know an edited one by."""
 _FIRST: Final = "1_collect.ipynb"
 _PATIENCE: Final = 10
-"""Seconds JupyterLab is given to end its kernels."""
+"""Seconds JupyterLab is given to begin to listen, and to end its kernels."""
 _TAIL: Final = 20
 """Lines of what JupyterLab said that are kept, to know why it ended."""
+_LOOK: Final = 0.05
+"""Seconds between two looks whether it listens."""
 _STAMP: Final = re.compile(r"^\[[A-Z] [^]]*\]\s*")
-_ADDRESS: Final = re.compile(r"https?://127\.0\.0\.1:\d+\S*")
+_ADDRESS: Final = re.compile(r"https?://(127\.0\.0\.1):(\d+)\S*")
 _QUIET: Final = (
     # No request to another host: neither for news, nor for updates, nor for extensions.
     "--LabApp.news_url=None",
@@ -182,8 +186,7 @@ def _running(arguments: Sequence[str], case: Path, said: deque[str], *, aloud: b
         env={**os.environ, _VARIABLE: str(case)},
         start_new_session=True,
     )
-    assert process.stderr is not None  # noqa: S101 - it is a pipe, as asked for
-    reader = Thread(target=_listen, args=(process.stderr, said, aloud), daemon=True)
+    reader = Thread(target=_listen, args=(process, said, aloud), daemon=True)
     reader.start()
     try:
         yield process
@@ -196,14 +199,28 @@ def _running(arguments: Sequence[str], case: Path, said: deque[str], *, aloud: b
                     process.wait(_PATIENCE)
 
 
-def _listen(source: IO[str], said: deque[str], aloud: bool) -> None:
+def _listen(process: subprocess.Popen[str], said: deque[str], aloud: bool) -> None:
+    assert process.stderr is not None  # noqa: S101 - it is a pipe, as asked for
     told = False
-    for line in source:
+    for line in process.stderr:
         said.append(_STAMP.sub("", line))
         if aloud:
             sys.stderr.write(line)
             sys.stderr.flush()
         elif not told and (address := _ADDRESS.search(line)):
             told = True
+            _await(process, address[1], int(address[2]))
             sys.stderr.write(f"JupyterLab is at {address[0]} (Ctrl-C ends it)\n")
             sys.stderr.flush()
+
+
+def _await(process: subprocess.Popen[str], host: str, port: int) -> None:
+    """Until JupyterLab listens, which it begins a little after it has told where; or until it, or patience, ends."""
+    end = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            socket.create_connection((host, port), _PATIENCE).close()
+        except OSError:
+            time.sleep(_LOOK)
+        else:
+            return

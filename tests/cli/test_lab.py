@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -70,6 +71,7 @@ def test_jupyterlab_serves_the_copies_and_ends_on_an_interrupt_without_noise(tmp
         lines = iter(running.stderr.readline, "")
         found = (re.match(r"JupyterLab is at http://127\.0\.0\.1:(\d+)/\S+\?token=(\w+)", line) for line in lines)
         at = next(filter(None, found))
+        socket.create_connection(("127.0.0.1", int(at[1])), 10).close()  # it listens once it says where
         headers = {"Authorization": f"token {at[2]}"}
         listed = httpx.get(f"http://127.0.0.1:{at[1]}/api/contents", headers=headers, timeout=30).json()["content"]
         below = children(running.pid)
