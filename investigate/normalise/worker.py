@@ -187,16 +187,24 @@ def _of_kind(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array 
     return column.cast(kind)
 
 
+def _as_written(number: str) -> str:
+    return f"\x00{number}"
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_as_written, parse_int=_as_written)
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def content_hash(raw: str, volatile: Sequence[str] = ()) -> str:
     """`sha256:` of a record in canonical form: keys sorted, no white space, without its volatile members.
 
     Numbers count as they are written, so that two past 64 bits never fall together.
     """
     try:
-        record = json.loads(raw, parse_float=lambda text: f"\x00{text}", parse_int=lambda text: f"\x00{text}")
-        if isinstance(record, dict):
+        record = _DECODER.decode(raw)
+        if volatile and isinstance(record, dict):
             record = {key: value for key, value in record.items() if key not in volatile}
-        text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+        text = _ENCODER.encode(record)
     except (ValueError, RecursionError):
         text = raw
     return "sha256:" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
