@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from deltalake.transaction import RemoveAction
 
 from investigate.errors import LakeError
+from investigate.freed import give_back
 from investigate.lake import parquet
 from investigate.lake.merge import MOST_FILES, merged
 from investigate.lake.scratch import Scratch
@@ -191,6 +192,7 @@ class Compactor:
         table, schema = self._table, self._table.file_schema
         partition: dict[str, Any] = {table.partition_by: group.partition} if table.partition_by else {}
         folder = f"{table.partition_by}={group.partition}/" if table.partition_by else ""
+        give_back()  # what the group before, or an import, left in small pieces
         longest = ceil(group.rows / max(1, round(group.size / target)))
         paths = [table.storage.fetch(name, scratch.folder) for name in group.names]
         batches = merged(paths, table.order, min(longest, parquet.ROW_GROUP), self._memory)

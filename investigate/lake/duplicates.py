@@ -70,7 +70,7 @@ class Search:
             if not theirs and not once:
                 continue
             self._expose(engine, {path: made[path].partition for path in paths}, theirs)
-            turns = -(-sum(made[path].metadata.num_rows for path in paths) // self._most)
+            turns = -(-sum(made[path].rows for path in paths) // self._most)
             for file, rows in self._in_turns(engine, turns, once=once):
                 found.setdefault(paths[file], []).append(rows)
         return {path: pa.concat_arrays(rows) for path, rows in found.items()}
@@ -97,7 +97,7 @@ class Search:
         group: list[Path] = []
         size = 0
         for _, paths in sorted(partitions.items()):
-            rows = sum(made[path].metadata.num_rows for path in paths)
+            rows = sum(made[path].rows for path in paths)
             if group and size + rows > self._most:
                 yield group
                 group, size = [], 0

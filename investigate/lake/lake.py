@@ -249,9 +249,9 @@ class Lake(Connections):
         before, size = self.events.details(), target or compaction.TARGET
         merged = 0
         for _ in range(_PASSES):
-            merged += (
-                new := sum(self._merge(table, compaction.all_small(table, size), size) for table in self._plain())
-            )
+            small = [(table, compaction.all_small(table, size)) for table in self._plain()]
+            new = sum(self._merge(table, groups, size, self._memory) for table, groups in small)
+            merged += new
             if not new:
                 break
         if merged:
@@ -285,23 +285,24 @@ class Lake(Connections):
         """Merge what has become too many files of one size in a day, so that late pieces do not make reads slow."""
         import duckdb  # noqa: PLC0415 - see `stage`
 
-        from investigate.lake.compaction import too_many  # noqa: PLC0415
+        from investigate.lake.compaction import TARGET, too_many  # noqa: PLC0415
 
         # The acquisition is committed; what fails here is done again after the next one, or by `compact`.
         with suppress(LakeError, duckdb.Error, OSError):
-            if sum(self._merge(table, too_many(table), None) for table in self._plain()):
+            half = self._memory // 2  # the other is what an acquisition has left behind in its process
+            if sum(self._merge(table, too_many(table), TARGET, half) for table in self._plain()):
                 self._sum_up()
 
-    def _merge(self, table: Table, groups: Sequence[Group], target: int | None) -> int:
+    def _merge(self, table: Table, groups: Sequence[Group], target: int, memory: int) -> int:
         import duckdb  # noqa: PLC0415 - see `stage`
 
-        from investigate.lake.compaction import TARGET, Compactor  # noqa: PLC0415
+        from investigate.lake.compaction import Compactor  # noqa: PLC0415
 
         if not groups:
             return 0
-        compactor = Compactor(table, self._tables(), self._scratch, self._memory)
+        compactor = Compactor(table, self._tables(), self._scratch, memory)
         try:
-            return compactor.run(groups, target or TARGET)
+            return compactor.run(groups, target)
         except (duckdb.Error, OSError) as error:
             reason = first_line(error)
             raise LakeError(

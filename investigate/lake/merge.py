@@ -34,9 +34,9 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
     try:
         width = max(_width(file.metadata) for file in files)
         room = max(_FEWEST_ROWS, memory // _PART // width)
-        share = max(_FEWEST_ROWS, room // len(files))
+        share = max(_FEWEST_ROWS, room // len(files) // 2)
         sources = [_Source(file.iter_batches(share, use_threads=False), order[0]) for file in files]
-        yield from _even(_ready(sources, [(name, "ascending") for name in order]), min(rows, room))
+        yield from _even(_ready(sources, [(name, "ascending") for name in order], share), min(rows, room))
     finally:
         for file in files:
             file.close()
@@ -78,8 +78,11 @@ class _Source:
         return taken if count else None
 
 
-def _ready(sources: list[_Source], order: list[tuple[str, str]]) -> Iterator[pa.Table]:
-    """Sorted rows, in parts none of which holds a row that belongs before an earlier part."""
+def _ready(sources: list[_Source], order: list[tuple[str, str]], share: int) -> Iterator[pa.Table]:
+    """Sorted rows, in parts none of which holds a row that belongs before an earlier part.
+
+    Of each file that goes on at least `share` rows are at hand: the one that has shown least bounds what is ready.
+    """
     while sources:
         # No file that goes on holds a row below the last it has shown; of that very value it may hold more.
         going = [source for source in sources if not source.ended]
@@ -88,7 +91,7 @@ def _ready(sources: list[_Source], order: list[tuple[str, str]]) -> Iterator[pa.
         if taken:
             yield pa.concat_tables(taken).sort_by(order)
         for source in going:
-            if source.rows is None or (bound is not None and source.last.equals(bound)):
+            if source.rows is None or source.rows.num_rows < share or source.last.equals(bound):
                 source.read()
         sources = [source for source in sources if source.rows is not None]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from investigate.lake import parquet
 from investigate.lake.private import make_folder
@@ -14,8 +16,6 @@ from investigate.lake.private import make_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow.parquet as pq
 
     from investigate.lake.table import Table
 
@@ -29,15 +29,21 @@ _OPEN: Final = 8
 """So many files are open at once."""
 _LARGEST: Final = 128 * 2**20
 """Bytes, after which a file is closed."""
+_TOGETHER: Final = 16
+"""Rows that lie together, on average, where it costs less to point at them than to copy them."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished file: where it lies, its partition's value (None in a table without partitions) and its footer."""
+    """A finished file: where it lies, its partition's value (None in a table without partitions) and its rows."""
 
     path: Path
     partition: str | None
-    metadata: pq.FileMetaData
+    rows: int
+
+    def footer(self) -> pq.FileMetaData:
+        """Read anew: those of a thousand small files would take more memory than their rows."""
+        return pq.read_metadata(self.path)
 
 
 @dataclass
@@ -74,9 +80,11 @@ class Sorted:
         """Take rows with the table's columns."""
         for partition, part in self._divided(rows):
             waiting = self._waiting.pop(partition, [])
-            waiting.append(part)
+            # Little is copied at once this way: of parts that are in order themselves, long runs stay where they are.
+            ordered = _in_order(part, self._table.order)
+            waiting.append(ordered)
             self._waiting[partition] = waiting
-            self._held += part.nbytes
+            self._held += ordered.nbytes
             self._tails.pop(partition, None)
             enough = _RUN if partition in self._disorderly else parquet.ROW_GROUP
             if sum(map(len, waiting)) >= enough + _BACK:
@@ -160,12 +168,17 @@ class Sorted:
         self._end(partition, self._open.pop(partition))
 
     def _end(self, partition: str | None, growing: _Growing) -> None:
-        self._made.append(Made(growing.path, partition, growing.writer.close()))
+        self._made.append(Made(growing.path, partition, growing.writer.close().num_rows))
 
 
 def _in_order(rows: pa.Table, order: Sequence[str]) -> pa.Table:
-    """The rows, sorted where they are not already."""
+    """The rows, sorted where they are not already; what lies together in both orders is not copied."""
     lead = rows[order[0]].combine_chunks()
     if len(lead) < 2 or pc.all(pc.less(lead.slice(0, len(lead) - 1), lead.slice(1))).as_py():  # noqa: PLR2004
         return rows
-    return rows.sort_by([(name, "ascending") for name in order])
+    places = pc.sort_indices(rows.select(order), [(name, "ascending") for name in order]).cast(pa.int64())
+    jumps = pc.not_equal(pc.subtract(places.slice(1), places.slice(0, len(places) - 1)), 1)
+    if len(places) < _TOGETHER * jumps.true_count:
+        return rows.take(places)
+    starts = [0, *(jump + 1 for jump in pc.indices_nonzero(jumps).to_pylist()), len(places)]
+    return pa.concat_tables([rows.slice(places[at].as_py(), end - at) for at, end in pairwise(starts)])

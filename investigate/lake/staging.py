@@ -165,12 +165,12 @@ class Pile:
 
     def _without(self, path: Path, made: Made, rows: pa.Array) -> Made | None:
         """A file like one that was made, but for some rows; None where no row is left."""
-        if len(rows) == made.metadata.num_rows:
+        if len(rows) == made.rows:
             return None
         new = self._folder / f"{secrets.token_hex(8)}.parquet"
         metadata = parquet.write(new, _but(path, rows), self._table.file_schema)
         give_back()
-        return type(made)(new, made.partition, metadata)
+        return type(made)(new, made.partition, metadata.num_rows)
 
     def _path(self, offered: _Offered) -> Path:
         """Where a file can be read now."""
@@ -184,7 +184,7 @@ class Pile:
             folder = f"{by}={made.partition}/" if by else ""
             name = f"{folder}{self._scratch.folder.name}-{secrets.token_hex(4)}.parquet"
             partition: dict[str, Any] = {by: made.partition} if by else {}
-            offered.action = self._scratch.publish(self._table, name, made.path, made.metadata, partition)
+            offered.action = self._scratch.publish(self._table, name, made.path, made.footer(), partition)
         return offered.action
 
 

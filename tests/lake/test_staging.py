@@ -50,9 +50,16 @@ def assert_sorted(lake: Lake) -> None:
     group=st.integers(2, 8),
     back=st.integers(0, 4),
     memory=st.sampled_from([1, 4_000, 2**20]),
+    together=st.sampled_from([1, 3, 16]),
 )
 def test_whatever_the_order_files_are_sorted_and_every_event_is_there_once(
-    tmp_path_factory: pytest.TempPathFactory, minutes: list[int], piece: int, group: int, back: int, memory: int
+    tmp_path_factory: pytest.TempPathFactory,
+    minutes: list[int],
+    piece: int,
+    group: int,
+    back: int,
+    memory: int,
+    together: int,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "ROW_GROUP", group)
@@ -60,6 +67,7 @@ def test_whatever_the_order_files_are_sorted_and_every_event_is_there_once(
         patch.setattr(sorting, "_RUN", 2 * group)
         patch.setattr(sorting, "_TAILS", 1)
         patch.setattr(sorting, "_OPEN", 2)
+        patch.setattr(sorting, "_TOGETHER", together)
         lake = Lake(tmp_path_factory.mktemp("lake"), memory=512 * 2**20)
         pieces = [at(*minutes[start : start + piece]) for start in range(0, len(minutes), piece)]
         with lake.stage("a1") as staging:
@@ -70,6 +78,16 @@ def test_whatever_the_order_files_are_sorted_and_every_event_is_there_once(
     assert (written.stored, written.duplicate) == (len(set(minutes)), len(minutes) - len(set(minutes)))
     assert uids(lake) == sorted({f"e{minute}" for minute in minutes})
     assert_sorted(lake)
+
+
+def test_rows_nearly_in_order_are_sorted_without_a_copy_of_their_text() -> None:
+    rows = at(*range(50), 51, 50, *range(52, 100))
+
+    ordered = sorting._in_order(rows, ["time", "source", "event_uid"])
+
+    assert ordered.equals(at(*range(100)).set_column(23, "evidence_record", ordered["evidence_record"]))
+    texts = {chunk.buffers()[2].address for chunk in ordered["raw"].chunks}
+    assert texts == {rows["raw"].chunk(0).buffers()[2].address}
 
 
 def test_rows_that_come_nearly_in_order_make_one_file_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
