@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from investigate.events import UNKNOWN, coded_schema
+from investigate.normalise.canonical import Hasher
 from investigate.normalise.chunk import EXCERPT, Fault
 from investigate.normalise.engine import GAVE_UP
 from investigate.normalise.paths import literal, pointer
@@ -65,6 +65,7 @@ class Worker:
 
     def __init__(self, engine: Engine, profile: Profile) -> None:
         self._engine, self._profile = engine, profile
+        self._hasher = Hasher(profile.volatile)
         self._found: list[tuple[pa.Table, pa.Table]] = []
         self._several = False
 
@@ -166,7 +167,7 @@ class Worker:
             return uids
         hashes = []
         for record in found.select(["raw", "part"]).filter(left).to_pylist():
-            digest = content_hash(record["raw"], self._profile.volatile)
+            digest = self._hasher.hash(record["raw"])
             hashes.append(f"{digest}#{record['part']}" if self._profile.explode else digest)
         return pc.replace_with_mask(uids, left, pa.array(hashes, pa.string()))
 
@@ -185,29 +186,6 @@ def _of_kind(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array 
     if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(column.type):
         return column.cast(kind.value_type).dictionary_encode()
     return column.cast(kind)
-
-
-def _as_written(number: str) -> str:
-    return f"\x00{number}"
-
-
-_DECODER: Final = json.JSONDecoder(parse_float=_as_written, parse_int=_as_written)
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-
-def content_hash(raw: str, volatile: Sequence[str] = ()) -> str:
-    """`sha256:` of a record in canonical form: keys sorted, no white space, without its volatile members.
-
-    Numbers count as they are written, so that two past 64 bits never fall together.
-    """
-    try:
-        record = _DECODER.decode(raw)
-        if volatile and isinstance(record, dict):
-            record = {key: value for key, value in record.items() if key not in volatile}
-        text = _ENCODER.encode(record)
-    except (ValueError, RecursionError):
-        text = raw
-    return "sha256:" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _fault(record: Mapping[str, Any], reason: str) -> tuple[Fault, str]:
