@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,23 @@ from investigate.freed import give_back
 
 _SIZE = 1_000  # bytes: beyond what Python keeps in pools of its own
 _COUNT = 50_000
+_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives back what it likes")
+_LARGE = """
+import os
+from pathlib import Path
+from investigate.freed import set_apart
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+set_apart()
+bytearray(b"x") * 30_000_000
+blocks = [(bytearray(b"x") * 6_000_000, bytearray(b"y") * 5_000) for _ in range(10)]
+in_use = [small for _, small in blocks]
+before = resident()
+del blocks
+print(before - resident())
+"""
 
 
 def resident() -> int:
@@ -19,7 +38,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library gives back what it likes")
+@_GLIBC
 def test_free_memory_between_what_is_in_use_goes_back() -> None:
     blocks = [bytes(_SIZE) for _ in range(_COUNT)]
     in_use = blocks[::500]
@@ -28,3 +47,9 @@ def test_free_memory_between_what_is_in_use_goes_back() -> None:
     give_back()
     assert before - resident() > _SIZE * _COUNT // 2
     assert len(in_use) == _COUNT // 500
+
+
+@_GLIBC
+def test_large_blocks_go_back_at_once_where_they_are_set_apart() -> None:
+    freed = int(subprocess.run([sys.executable, "-c", _LARGE], stdout=subprocess.PIPE, check=True).stdout)
+    assert freed > 50_000_000

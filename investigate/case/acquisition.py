@@ -19,6 +19,7 @@ from investigate.case.tally import Tally
 from investigate.errors import Cancelled, ContainerError, InvestigateError
 from investigate.events import Window
 from investigate.evidence import EvidenceFile
+from investigate.freed import set_apart
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
 
@@ -106,9 +107,10 @@ class Fetched:
 
 @contextmanager
 def _frugal() -> Iterator[None]:
-    """Let Arrow give back what it frees: its own allocators keep a fifth of the memory that reading logs takes."""
+    """Let memory go back once it is freed: Arrow's own allocators keep a fifth of what reading logs takes."""
     import pyarrow as pa  # noqa: PLC0415 - see `normaliser`
 
+    set_apart()
     before = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
     try:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from investigate.normalise.survey import Decision
 
 
+_WAITING: Final = 3
+"""So many chunks that are made events may wait for those before, whose writing takes now less, now more time."""
+_A_CHUNK: Final = 64 * 2**20
+"""Bytes of memory for each that waits."""
 _LEAST: Final = 8 * 2**20
 """Bytes an engine needs to make anything of a chunk."""
 _GIVEN_BACK: Final = 512 * 2**20
@@ -147,6 +151,7 @@ class Normaliser:
     ) -> None:
         self._profile, self._limits = profile, limits or Limits()
         self._jobs = max(1, min(jobs, memory // _LEAST - 1))
+        self._room = max(1, min(_WAITING, memory // _A_CHUNK))
         self._memory, self._engines = memory, list[Engine]()
         self._more = 0
         self._idle: SimpleQueue[Worker] = SimpleQueue()
@@ -181,7 +186,7 @@ class Normaliser:
         """
         self._plan.forget()
         size = self._more = 0
-        with closing(ahead(self._begun(files), self._carried_on, self._jobs, 1)) as results:
+        with closing(ahead(self._begun(files), self._carried_on, self._jobs, self._room)) as results:
             for pending, made in results:
                 yield from self._batches(pending, made)
                 size += pending.size
