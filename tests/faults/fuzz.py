@@ -1,6 +1,6 @@
 """Ten minutes of atheris over what strangers give this program; for a nightly run.
 
-    python -m tests.faults.fuzz [--minutes 10] [--findings DIR] [link|time|log|profile ...]
+    python -m tests.faults.fuzz [--minutes 10] [--findings DIR] [link|time|log|profile|form ...]
 
 Each target gets its share of the time in a process of its own, and begins with its folder of the corpus. What makes it
 fail is kept, to be added to the corpus once it is mended. Needs `pip install -e '.[dev,fuzz]'`.

@@ -11,10 +11,13 @@ import tomllib
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 from investigate.errors import InvestigateError
 from investigate.events import parse_time
+from investigate.normalise import canonical
 from investigate.normalise import profile as profiles
+from investigate.normalise.canonical import Hasher
 from investigate.normalise.containers import Limits
 from investigate.normalise.normaliser import Input, Normaliser
 from investigate.normalise.times import read_time
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _NOW: Final = datetime(2026, 11, 3, 12, tzinfo=UTC)
 _LIMITS: Final = Limits(max_expanded=2**22, max_ratio=200, max_record=2**16)
+_RECORDS: Final = 8
 _ZONES: Final = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia")
 
 
@@ -82,7 +86,22 @@ def profile(data: bytes) -> None:
         return
 
 
-TARGETS: Final[dict[str, Callable[[bytes], None]]] = {"link": link, "time": time, "log": log, "profile": profile}
+def form(data: bytes) -> None:
+    """Records, a line each, whose forms are learnt: each keeps the hash it has by itself."""
+    records = data.decode(errors="replace").split("\n")[:_RECORDS]
+    hasher = Hasher(("when",))
+    with patch.object(canonical, "_SEEN", 1):
+        for record in (*records, *records):
+            assert hasher.hash(record) == canonical.content_hash(record, ("when",))
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "link": link,
+    "time": time,
+    "log": log,
+    "profile": profile,
+    "form": form,
+}
 """All of them, by the names of their folders in the corpus."""
 
 
