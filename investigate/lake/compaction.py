@@ -13,7 +13,7 @@ from deltalake.transaction import RemoveAction
 from investigate.errors import LakeError
 from investigate.freed import give_back
 from investigate.lake import parquet
-from investigate.lake.merge import MOST_FILES, merged
+from investigate.lake.merge import AT_ONCE, MOST_FILES, merged
 from investigate.lake.scratch import Scratch
 from investigate.lake.table import Change
 
@@ -40,6 +40,8 @@ _OPEN: Final = 6 * 2**20
 """Bytes that an open file holds at most: a page and a dictionary of each column."""
 _EXPANDED: Final = 4
 """Times its size: what a small file holds, which is all of it."""
+_UNPACKED: Final = 10
+"""Times its size: what the rows of a file take."""
 _COMMIT: Final = 2**30
 """Bytes after which a long compaction commits: what is done then is not lost if it is stopped."""
 
@@ -104,16 +106,19 @@ class Group:
     def split(self, memory: int) -> Iterator[Group]:
         """The group in parts of files that can be open at once; what is merged from them may be merged again."""
         part: list[Member] = []
-        room = memory // _READING
         for member in self.members:
-            need = min(_EXPANDED * member.size, _OPEN)
-            if part and (len(part) == MOST_FILES or (need > room and len(part) > 1)):
+            if len(part) > 1 and not self._fits([*part, member], memory):
                 yield Group(self.partition, tuple(part))
-                part, room = [], memory // _READING
+                part = []
             part.append(member)
-            room -= need
         if len(part) > 1:
             yield Group(self.partition, tuple(part))
+
+    def _fits(self, part: Sequence[Member], memory: int) -> bool:
+        """Whether files can be open at once; many small ones are better few enough to be read at once."""
+        if len(part) > MOST_FILES or sum(min(_EXPANDED * member.size, _OPEN) for member in part) > memory // _READING:
+            return False
+        return len(part) <= _MANY or _UNPACKED * sum(member.size for member in part) <= memory // AT_ONCE
 
 
 def all_small(table: Table, target: int = TARGET) -> list[Group]:

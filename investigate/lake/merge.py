@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_FILES: Final = 128
 """Are open at once; a process may have some 1,000."""
 _FEWEST_ROWS: Final = 16
+AT_ONCE: Final = 8
+"""Files that are no more than such a part of the memory, unpacked, are read at once, which takes a third of the time;
+there are up to three copies of them then."""
 _PART: Final = 32
 """Of the memory given, such a part may be taken by what is read ahead, and by a batch; measured, all of it is used."""
 _BUFFER: Final = 16 * 1024
@@ -32,7 +35,11 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
     """
     files = [pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) for path in paths]
     try:
-        width = max(_width(file.metadata) for file in files)
+        sizes = [_size(file.metadata) for file in files]
+        if sum(sizes) <= memory // AT_ONCE:
+            yield from _even(iter([_whole(files, order)]), rows)
+            return
+        width = max(size // max(1, file.metadata.num_rows) for size, file in zip(sizes, files, strict=True)) or 1
         room = max(_FEWEST_ROWS, memory // _PART // width)
         share = max(_FEWEST_ROWS, room // len(files) // 2)
         sources = [_Source(file.iter_batches(share, use_threads=False), order[0]) for file in files]
@@ -111,7 +118,12 @@ def _even(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.RecordBatch]:
         yield pa.concat_tables(held).combine_chunks().to_batches()[0]
 
 
-def _width(metadata: pq.FileMetaData) -> int:
-    """Bytes of a row, about."""
-    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    return max(1, int(size) // max(1, int(metadata.num_rows)))
+def _whole(files: Sequence[pq.ParquetFile], order: Sequence[str]) -> pa.Table:
+    """All rows of some files, sorted."""
+    rows = pa.concat_tables(file.read(use_threads=False) for file in files)
+    return rows.sort_by([(name, "ascending") for name in order])
+
+
+def _size(metadata: pq.FileMetaData) -> int:
+    """Bytes of all rows, unpacked: most of it the records, of which the other columns are parts."""
+    return sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))

@@ -92,7 +92,9 @@ class Sorted:
         while len(self._tails) > _TAILS:
             self._write(next(iter(self._tails)))
         while self._held > self._memory:
-            self._write(next(iter(self._waiting)))
+            # Parts of many partitions are parts of the same rows, which are in memory while one of them waits.
+            for partition in list(self._waiting)[: None if len(self._waiting) > _OPEN else 1]:
+                self._write(partition)
 
     def finish(self) -> list[Made]:
         """All files, whole and durable."""
@@ -114,10 +116,12 @@ class Sorted:
         if by is None:
             yield None, rows
             return
-        values, rest = rows[by], rows.drop_columns([by])
-        found = pc.unique(values)
-        for value in found:
-            yield str(value), rest if len(found) == 1 else rest.filter(pc.equal(values, value))
+        if len(pc.unique(rows[by])) > 1:
+            rows = _in_order(rows, (by, *self._table.order))
+        rest, start = rows.drop_columns([by]), 0
+        for run in rows[by].value_counts().to_pylist():
+            yield str(run["values"]), rest.slice(start, run["counts"])
+            start += run["counts"]
 
     def _write(self, partition: str | None, keep: int = 0) -> None:
         """Write what waits, but for the last rows, which stay."""
