@@ -17,19 +17,20 @@ _LARGE: Final = 4 * 2**20
 
 def give_back() -> None:
     """Hand free pages of the heap to the system, where its allocator can be asked to (glibc's; elsewhere nothing)."""
-    _of_glibc("malloc_trim")(0)
+    _of_c("malloc_trim")(0)
 
 
 def set_apart() -> None:
     """Have large blocks mapped one by one from now on, so that each goes back when it is freed and leaves no hole.
 
-    Else glibc, once it has freed a block of up to 32 MiB, keeps those up to that size in the heap.
+    This holds for the whole process, and for good. Else glibc, once it has freed a block of up to 32 MiB, keeps blocks
+    up to that size in the heap.
     """
-    _of_glibc("mallopt")(_MMAP_THRESHOLD, _LARGE)
+    _of_c("mallopt")(_MMAP_THRESHOLD, _LARGE)
 
 
 @cache
-def _of_glibc(name: str) -> Callable[..., object]:
+def _of_c(name: str) -> Callable[..., object]:
     """A function of the C library, or one that does nothing where there is none of that name."""
     try:
         found: Callable[..., object] = getattr(ctypes.CDLL(None), name)

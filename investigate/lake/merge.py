@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
 
     Args:
         paths: each sorted by `order`; `MOST_FILES` at most.
-        order: columns; the first is never null.
+        order: columns, never null.
         rows: of a batch that is given, at most.
         memory: bytes that all of it may take, about.
     """
@@ -42,7 +42,7 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
         width = max(size // max(1, file.metadata.num_rows) for size, file in zip(sizes, files, strict=True)) or 1
         room = max(_FEWEST_ROWS, memory // _PART // width)
         share = max(_FEWEST_ROWS, room // len(files) // 2)
-        sources = [_Source(file.iter_batches(share, use_threads=False), order[0]) for file in files]
+        sources = [_Source(file.iter_batches(share, use_threads=False), order) for file in files]
         yield from _even(_ready(sources, [(name, "ascending") for name in order], share), min(rows, room))
     finally:
         for file in files:
@@ -52,8 +52,8 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
 class _Source:
     """The rows of a file that were read and not given yet."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch], lead: str) -> None:
-        self._batches, self._lead = batches, lead
+    def __init__(self, batches: Iterator[pa.RecordBatch], order: Sequence[str]) -> None:
+        self._batches, self._order = batches, order
         self.rows: pa.Table | None = None
         self.ended = False
         self.read()
@@ -68,37 +68,41 @@ class _Source:
             self.rows = table if self.rows is None else pa.concat_tables([self.rows, table])
 
     @property
-    def last(self) -> Any:
-        """The leading value of the last row at hand."""
-        assert self.rows is not None  # noqa: S101 - asked only while there are any
-        return self.rows[self._lead][-1]
+    def last(self) -> tuple[Any, ...]:
+        """What the last row at hand is sorted by."""
+        return self._place(-1)
 
-    def before(self, bound: Any) -> pa.Table | None:
-        """Take the rows whose leading value is below a bound; all where it is None."""
+    def before(self, bound: tuple[Any, ...] | None) -> pa.Table | None:
+        """Take the rows that are sorted before a bound; all where it is None."""
         if self.rows is None:
             return None
         count = self.rows.num_rows
         if bound is not None:
-            count = pc.sum(pc.less(self.rows[self._lead], bound)).as_py() or 0
+            count = bisect_left(range(count), bound, key=self._place)
         taken, rest = self.rows.slice(0, count), self.rows.slice(count)
         self.rows = rest if rest.num_rows else None
         return taken if count else None
+
+    def _place(self, at: int) -> tuple[Any, ...]:
+        assert self.rows is not None  # noqa: S101 - asked only while there are any
+        return tuple(self.rows[name][at].as_py() for name in self._order)
 
 
 def _ready(sources: list[_Source], order: list[tuple[str, str]], share: int) -> Iterator[pa.Table]:
     """Sorted rows, in parts none of which holds a row that belongs before an earlier part.
 
-    Of each file that goes on at least `share` rows are at hand: the one that has shown least bounds what is ready.
+    Of each file that goes on at least `share` rows are at hand, and not twice as many: the one that has shown least
+    bounds what is ready.
     """
     while sources:
-        # No file that goes on holds a row below the last it has shown; of that very value it may hold more.
+        # No file that goes on holds a row before the last it has shown; of those like that one it may hold more.
         going = [source for source in sources if not source.ended]
-        bound = min((source.last for source in going), default=None, key=lambda value: value.as_py())
+        bound = min((source.last for source in going), default=None)
         taken = [rows for source in sources if (rows := source.before(bound)) is not None]
         if taken:
             yield pa.concat_tables(taken).sort_by(order)
         for source in going:
-            if source.rows is None or source.rows.num_rows < share or source.last.equals(bound):
+            if source.rows is None or source.rows.num_rows < share or source.last == bound:
                 source.read()
         sources = [source for source in sources if source.rows is not None]
 

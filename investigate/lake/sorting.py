@@ -29,7 +29,7 @@ _OPEN: Final = 8
 """So many files are open at once."""
 _LARGEST: Final = 128 * 2**20
 """Bytes, after which a file is closed."""
-_TOGETHER: Final = 16
+_TOGETHER: Final = 256
 """Rows that lie together, on average, where it costs less to point at them than to copy them."""
 
 
@@ -42,7 +42,7 @@ class Made:
     rows: int
 
     def footer(self) -> pq.FileMetaData:
-        """Read anew: those of a thousand small files would take more memory than their rows."""
+        """Its footer, while it lies there; those of a thousand small files would take more memory than their rows."""
         return pq.read_metadata(self.path)
 
 
@@ -75,6 +75,7 @@ class Sorted:
         self._tails: dict[str | None, None] = {}  # of which only rows held back wait
         self._made: list[Made] = []
         self._held = self._number = 0
+        self._shared = 0  # bytes of rows that were cut into parts of many partitions, and go when all of these do
 
     def add(self, rows: pa.Table) -> None:
         """Take rows with the table's columns."""
@@ -91,10 +92,12 @@ class Sorted:
                 self._write(partition, _BACK)
         while len(self._tails) > _TAILS:
             self._write(next(iter(self._tails)))
-        while self._held > self._memory:
-            # Parts of many partitions are parts of the same rows, which are in memory while one of them waits.
-            for partition in list(self._waiting)[: None if len(self._waiting) > _OPEN else 1]:
+        if self._shared > self._memory:
+            for partition in list(self._waiting):
                 self._write(partition)
+            self._shared = 0
+        while self._held > self._memory:
+            self._write(next(iter(self._waiting)))
 
     def finish(self) -> list[Made]:
         """All files, whole and durable."""
@@ -119,9 +122,14 @@ class Sorted:
         if len(pc.unique(rows[by])) > 1:
             rows = _in_order(rows, (by, *self._table.order))
         rest, start = rows.drop_columns([by]), 0
-        for run in rows[by].value_counts().to_pylist():
-            yield str(run["values"]), rest.slice(start, run["counts"])
+        runs = rows[by].value_counts().to_pylist()
+        shared = len(runs) > _OPEN
+        self._shared += rest.nbytes if shared else 0
+        for run in runs:
+            part = rest.slice(start, run["counts"])
             start += run["counts"]
+            # A slice keeps all in memory that it is cut from.
+            yield str(run["values"]), part if shared or 2 * len(part) > len(rest) else _copied(part)
 
     def _write(self, partition: str | None, keep: int = 0) -> None:
         """Write what waits, but for the last rows, which stay."""
@@ -130,8 +138,7 @@ class Sorted:
         self._held -= sum(part.nbytes for part in waiting)
         rows = _in_order(pa.concat_tables(waiting).unify_dictionaries(), self._table.order)
         if keep:
-            # A slice would keep all in memory that it is cut from.
-            rest = rows.slice(len(rows) - keep).take(pa.arange(0, keep))
+            rest = _copied(rows.slice(len(rows) - keep))
             rows = rows.slice(0, len(rows) - keep)
             self._waiting[partition], self._tails[partition] = [rest], None
             self._held += rest.nbytes
@@ -175,10 +182,15 @@ class Sorted:
         self._made.append(Made(growing.path, partition, growing.writer.close().num_rows))
 
 
+def _copied(rows: pa.Table) -> pa.Table:
+    """The same rows, of nothing larger."""
+    return rows.take(pa.arange(0, len(rows)))
+
+
 def _in_order(rows: pa.Table, order: Sequence[str]) -> pa.Table:
     """The rows, sorted where they are not already; what lies together in both orders is not copied."""
     lead = rows[order[0]].combine_chunks()
-    if len(lead) < 2 or pc.all(pc.less(lead.slice(0, len(lead) - 1), lead.slice(1))).as_py():  # noqa: PLR2004
+    if len(lead) < 2 or pc.all(pc.less(lead.slice(0, len(lead) - 1), lead.slice(1)), skip_nulls=False).as_py():  # noqa: PLR2004
         return rows
     places = pc.sort_indices(rows.select(order), [(name, "ascending") for name in order]).cast(pa.int64())
     jumps = pc.not_equal(pc.subtract(places.slice(1), places.slice(0, len(places) - 1)), 1)

@@ -1,14 +1,14 @@
 """Hashes of records without an id: equal for two that say the same, in whatever order and with whatever white space.
 
-The canonical form of a record is its JSON with keys sorted, without white space and in ASCII; numbers count as they are
-written, so that two past 64 bits never fall together. To read and to write a record for that takes Python long, but the
-records of a log are of a few forms: for each such form a pattern cuts a record into its values, and a format puts these
-together in the canonical order, in half the time. What fits no pattern is read and written.
+The canonical form of a record is its JSON with keys sorted, without white space and in ASCII. Numbers count as they are
+written, so that two past 64 bits never fall together; for that a number is a text which begins with U+0000. To read and
+to write a record takes Python long, but the records of a log are of a few forms: for each such form a pattern cuts a
+record into its values, and a format puts these together in the canonical order, in half the time. What fits no pattern
+is read and written.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import re
@@ -22,30 +22,26 @@ if TYPE_CHECKING:
 _FORMS: Final = 4
 """So many forms are known at most: each that does not fit takes its time."""
 _SEEN: Final = 200
-"""After so many records that fit none a form is learnt, of the last of them: to do so takes as long as to read it and
-a hundred others."""
+"""After so many records that fit none a form is learnt, of the last of them, which takes as long as to read hundreds;
+where most still fit none, the next after twice as many."""
 _LONGEST: Final = 16 * 1024
 """Characters of a record whose form is worth knowing."""
+_VALUES: Final = 100
+"""So many values of a record at most: with more of them the pattern gains nothing."""
 _DEEPEST: Final = 8
-_NUMBER: Final = r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
-_PLAIN: Final = r'"[^"\\\x00-\x1f\x7f]*"'
+# Possessive: what was matched is never tried another way, and no state is kept for it.
+_NUMBER: Final = r"(-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+)"
+_PLAIN: Final = r'"[^"\\\x00-\x1f\x7f]*+"'
 """A string without an escape: it says what it shows."""
 _TEXT: Final = f"({_PLAIN}|null|true|false)"
-_TEXTS: Final = rf"(\[(?:{_PLAIN}(?:,{_PLAIN})*)?\])"
+_TEXTS: Final = rf"(\[(?:{_PLAIN}(?:,{_PLAIN})*+)?+\])"
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-_IN_ASCII: Final = "investigate.json"
 
 
 def _as_written(number: str) -> str:
     return f"\x00{number}"
 
 
-def _escaped(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - used for nothing else
-    return encode_basestring_ascii(error.object[error.start : error.end])[1:-1], error.end
-
-
-codecs.register_error(_IN_ASCII, _escaped)
 _DECODER: Final = json.JSONDecoder(parse_float=_as_written, parse_int=_as_written)
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -63,7 +59,7 @@ def content_hash(raw: str, volatile: Sequence[str] = ()) -> str:
 
 
 class Hasher:
-    """Gives the same hashes, and learns the forms of the records that it meets.
+    """Hashes as `content_hash`, and learns the forms of the records that it meets; for one thread at a time.
 
     Args:
         volatile: members that do not count.
@@ -72,19 +68,34 @@ class Hasher:
     def __init__(self, volatile: Sequence[str] = ()) -> None:
         self._volatile = volatile
         self._forms: list[_Form] = []
-        self._unknown = 0
+        self._fitting = self._others = 0
+        self._pause = _SEEN
 
     def hash(self, raw: str) -> str:
-        """As `content_hash`."""
-        for at, form in enumerate(self._forms):
-            if (found := form.pattern.fullmatch(raw)) is not None:
-                if at:  # the one that fits most records comes to be tried first
-                    self._forms[at - 1], self._forms[at] = form, self._forms[at - 1]
-                return _digest((form.canonical % found.group(*form.order)).encode("ascii", _IN_ASCII))
-        self._unknown += 1
-        if self._unknown % _SEEN == 0 and len(self._forms) < _FORMS and (learnt := _form(raw, self._volatile)):
-            self._forms.append(learnt)
+        """`sha256:` of a record in canonical form."""
+        if len(raw) <= _LONGEST:
+            for at, form in enumerate(self._forms):
+                if (found := form.pattern.fullmatch(raw)) is not None:
+                    self._fitting += 1
+                    if at:  # the one that fits most records comes to be tried first
+                        self._forms[at - 1], self._forms[at] = form, self._forms[at - 1]
+                    text = (form.canonical % found.group(*form.order)).encode("ascii", "backslashreplace")
+                    if b"\\U" in text:  # beyond the first plane JSON takes two escapes
+                        break
+                    return _digest(text.replace(b"\\x", b"\\u00"))
+            else:
+                self._others += 1
+                if self._others >= self._pause:
+                    self._learn(raw)
         return content_hash(raw, self._volatile)
+
+    def _learn(self, raw: str) -> None:
+        """Take up the form of a record, in place of the one that fits fewest where most records fit none."""
+        useful = self._fitting >= self._others
+        if (not useful or len(self._forms) < _FORMS) and (form := _form(raw, self._volatile)):
+            self._forms[_FORMS - 1 :] = [form]
+        self._pause = _SEEN if useful else 2 * self._pause
+        self._fitting = self._others = 0
 
 
 def _digest(text: bytes) -> str:
@@ -108,15 +119,13 @@ class _Form:
 
 def _form(raw: str, volatile: Sequence[str]) -> _Form | None:
     """The form of a record, None where there is none to make use of."""
-    if len(raw) > _LONGEST:
-        return None
     reader = _Reader(raw, volatile)
     try:
         canonical, order = reader.value(0)
         reader.space()
     except ValueError:
         return None
-    if reader.at < len(raw) or len(order) < 2:  # noqa: PLR2004 - of one group, `group` gives no tuple
+    if reader.at < len(raw) or not 2 <= len(order) <= _VALUES:  # noqa: PLR2004 - of one group, `group` gives no tuple
         return None
     return _Form(re.compile("".join(reader.pattern)), canonical, tuple(order))
 

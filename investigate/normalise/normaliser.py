@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 _WAITING: Final = 3
-"""So many chunks that are made events may wait for those before, whose writing takes now less, now more time."""
+"""So many chunks may wait as events: to write a row group takes as long as to make events of several chunks. With
+records that hold many events only one waits, for it may be of any size."""
 _A_CHUNK: Final = 64 * 2**20
-"""Bytes of memory for each that waits."""
+"""For each chunk that waits the engines must be given so many bytes of memory: who has little has none for these."""
 _LEAST: Final = 8 * 2**20
 """Bytes an engine needs to make anything of a chunk."""
 _GIVEN_BACK: Final = 512 * 2**20
@@ -151,7 +152,7 @@ class Normaliser:
     ) -> None:
         self._profile, self._limits = profile, limits or Limits()
         self._jobs = max(1, min(jobs, memory // _LEAST - 1))
-        self._room = max(1, min(_WAITING, memory // _A_CHUNK))
+        self._room = 1 if profile.explode else max(1, min(_WAITING, memory // _A_CHUNK))
         self._memory, self._engines = memory, list[Engine]()
         self._more = 0
         self._idle: SimpleQueue[Worker] = SimpleQueue()
