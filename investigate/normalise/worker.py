@@ -162,13 +162,16 @@ class Worker:
 
     def _uids(self, found: pa.Table) -> pa.ChunkedArray | pa.Array:
         uids = found["uid"].combine_chunks()
-        left = pc.is_null(uids)
         if not uids.null_count:
             return uids
-        hashes = []
-        for record in found.select(["raw", "part"]).filter(left).to_pylist():
-            digest = self._hasher.hash(record["raw"])
-            hashes.append(f"{digest}#{record['part']}" if self._profile.explode else digest)
+        left = pc.is_null(uids)
+        without = found.select(["raw", "part"])
+        if uids.null_count < len(uids):
+            without = without.filter(left)
+        hashes = [self._hasher.hash(raw) for raw in without["raw"].to_pylist()]
+        if self._profile.explode:
+            parts = without["part"].to_pylist()
+            hashes = [f"{digest}#{part}" for digest, part in zip(hashes, parts, strict=True)]
         return pc.replace_with_mask(uids, left, pa.array(hashes, pa.string()))
 
     def _parts(self, records: pa.ChunkedArray) -> pa.Array:
