@@ -79,10 +79,13 @@ class Hasher:
                     self._fitting += 1
                     if at:  # the one that fits most records comes to be tried first
                         self._forms[at - 1], self._forms[at] = form, self._forms[at - 1]
-                    text = (form.canonical % found.group(*form.order)).encode("ascii", "backslashreplace")
-                    if b"\\U" in text:  # beyond the first plane JSON takes two escapes
+                    text = form.canonical % found.group(*form.order)
+                    if text.isascii():
+                        return _digest(text.encode())
+                    escaped = text.encode("ascii", "backslashreplace")
+                    if b"\\U" in escaped:  # beyond the first plane JSON takes two escapes
                         break
-                    return _digest(text.replace(b"\\x", b"\\u00"))
+                    return _digest(escaped.replace(b"\\x", b"\\u00"))
             else:
                 self._others += 1
                 if self._others >= self._pause:
