@@ -160,7 +160,10 @@ def interruptible(connections: Sequence[duckdb.DuckDBPyConnection], work: Callab
             while not wait([future], LISTEN).done:
                 pass
             return future.result()
-        except UnicodeDecodeError as error:
+        except (UnicodeDecodeError, duckdb.InvalidInputException) as error:
+            if isinstance(error, duckdb.Error) and str(error):
+                raise
+            # With Python 3.11.2 an error whose message cannot be read comes with none.
             raise duckdb.InvalidInputException("it stumbles over a text, as a rule one that is no JSON") from error
         except BaseException:
             for connection in connections:

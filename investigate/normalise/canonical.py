@@ -29,12 +29,13 @@ _LONGEST: Final = 16 * 1024
 _VALUES: Final = 100
 """So many values of a record at most: with more of them the pattern gains nothing."""
 _DEEPEST: Final = 8
-# Possessive: what was matched is never tried another way, and no state is kept for it.
-_NUMBER: Final = r"(-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+)"
+# Runs of characters are possessive: none is tried another way, and no state is kept for it. Groups are not, for those
+# before Python 3.11.5 may take what is no match (gh-106052).
+_NUMBER: Final = r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
 _PLAIN: Final = r'"[^"\\\x00-\x1f\x7f]*+"'
 """A string without an escape: it says what it shows."""
 _TEXT: Final = f"({_PLAIN}|null|true|false)"
-_TEXTS: Final = rf"(\[(?:{_PLAIN}(?:,{_PLAIN})*+)?+\])"
+_TEXTS: Final = rf"(\[(?:{_PLAIN}(?:,{_PLAIN})*)?\])"
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from investigate.errors import first_line
 from investigate.events import UNKNOWN, coded_schema
 from investigate.normalise.canonical import Hasher
 from investigate.normalise.chunk import EXCERPT, Fault
@@ -114,7 +115,7 @@ class Worker:
                 with self._engine.ample():
                     found = self._engine.run(compiled, table)
             except GAVE_UP as error:
-                reason = f"the engine cannot read this record: {str(error).splitlines()[0]}"
+                reason = f"the engine cannot read this record: {first_line(error)}"
                 self._look_at(table["raw"])
                 return coded_schema().empty_table(), [_fault(table.to_pylist()[0], reason)]
         if self._profile.flexible:

@@ -130,7 +130,8 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for writer in list(self._writers):
-            await self._close(writer)
+            with contextlib.suppress(asyncio.CancelledError):  # of whoever waited for the same and was cancelled above
+                await self._close(writer)
 
     async def _close(self, writer: asyncio.StreamWriter) -> None:
         writer.close()
