@@ -101,10 +101,10 @@ def elsewhere() -> Iterator[Path]:
 
 
 READER = """
-import os, sys
+import os, sys, urllib.parse
 sys.path[:] = [path for path in sys.argv[2].split(os.pathsep)]
 from pathlib import Path
-import filelock  # what is imported later may lie where only root may look
+import filelock  # like `urllib`: what is imported later may lie where only root may look
 from investigate.errors import CaseError
 from investigate.journal import Journal
 if os.getuid() == 0:
