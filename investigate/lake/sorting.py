@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -119,10 +120,10 @@ class Sorted:
         if by is None:
             yield None, rows
             return
-        if len(pc.unique(rows[by])) > 1:
+        runs = sorted(rows[by].value_counts().to_pylist(), key=itemgetter("values"))
+        if len(runs) > 1:
             rows = _in_order(rows, (by, *self._table.order))
         rest, start = rows.drop_columns([by]), 0
-        runs = rows[by].value_counts().to_pylist()
         shared = len(runs) > _OPEN
         self._shared += rest.nbytes if shared else 0
         for run in runs:

@@ -183,17 +183,16 @@ class _Reader:
             if not self._raw.startswith(",", self.at):
                 break
             self._sign(",")
-        self._sign("}", space=False)
+        self._sign("}")
         kept = sorted(key for key in members if depth or key not in self._volatile)
         each = (f"{encode_basestring_ascii(key)}:".replace("%", "%%") + members[key][0] for key in kept)
         return f"{{{','.join(each)}}}", [group for key in kept for group in members[key][1]]
 
-    def _sign(self, sign: str, *, space: bool = True) -> None:
+    def _sign(self, sign: str) -> None:
         if not self._raw.startswith(sign, self.at):
             raise ValueError(f"no {sign!r} where one must be")
         self._literally(sign)
-        if space:
-            self.space()
+        self.space()
 
     def _literally(self, text: str) -> None:
         self.at += len(text)
