@@ -11,8 +11,8 @@ import pyarrow as pa
 EXCERPT: Final = 2000
 """The most that is kept of what cannot be read."""
 
-SIZE: Final = 6 * 2**20
-"""How much text makes a chunk: the engine has a fixed cost a chunk, and needs some multiples of it as memory."""
+SIZE: Final = 8 * 2**20
+"""How much text makes a chunk: each has a fixed cost, and is in memory some times over."""
 
 ROWS: Final = 50_000
 """The most records of a chunk: a block of tiny ones would need too much memory as rows."""

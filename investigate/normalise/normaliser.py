@@ -15,7 +15,7 @@ from investigate.errors import ContainerError
 from investigate.events import coded_schema, reject_schema
 from investigate.freed import give_back
 from investigate.normalise.ahead import ahead
-from investigate.normalise.chunk import EXCERPT, ROWS, SIZE, Chunk, Fault, of_fault
+from investigate.normalise.chunk import EXCERPT, ROWS, Chunk, Fault, of_fault
 from investigate.normalise.containers import Limits, members
 from investigate.normalise.engine import Engine
 from investigate.normalise.plan import Plan
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from investigate.normalise.survey import Decision
 
 
-_WAITING: Final = 3
-"""So many chunks may wait as events: to write a row group takes as long as to make events of several chunks. With
-records that hold many events only one waits, for it may be of any size."""
-_A_CHUNK: Final = 64 * 2**20
-"""For each chunk that waits the engines must be given so many bytes of memory: who has little has none for these."""
+_WAITING: Final = 1
+"""So many chunks may wait as events: more of them would take the memory with which chunks can be larger."""
+_OF_MEMORY: Final = 36
+"""Of the memory, this part makes a chunk: what is in hand of several of them comes to many times that."""
+_SMALLEST: Final = 2**20
+_LARGEST: Final = 12 * 2**20
+"""Bytes of a chunk, at least and at most: in larger ones hardly any time is saved."""
 _LEAST: Final = 8 * 2**20
 """Bytes an engine needs to make anything of a chunk."""
 _GIVEN_BACK: Final = 512 * 2**20
@@ -152,7 +154,6 @@ class Normaliser:
     ) -> None:
         self._profile, self._limits = profile, limits or Limits()
         self._jobs = max(1, min(jobs, memory // _LEAST - 1))
-        self._room = 1 if profile.explode else max(1, min(_WAITING, memory // _A_CHUNK))
         self._memory, self._engines = memory, list[Engine]()
         self._more = 0
         self._idle: SimpleQueue[Worker] = SimpleQueue()
@@ -176,6 +177,11 @@ class Normaliser:
         give_back()
 
     @property
+    def _size(self) -> int:
+        """Bytes of a chunk, about."""
+        return min(_LARGEST, max(_SMALLEST, self._memory // _OF_MEMORY))
+
+    @property
     def decisions(self) -> tuple[Decision, ...]:
         """For a flexible profile, which field was taken for which column, over all files read so far."""
         return tuple(self._plan.decisions.values())
@@ -187,7 +193,7 @@ class Normaliser:
         """
         self._plan.forget()
         size = self._more = 0
-        with closing(ahead(self._begun(files), self._carried_on, self._jobs, self._room)) as results:
+        with closing(ahead(self._begun(files), self._carried_on, self._jobs, _WAITING)) as results:
             for pending, made in results:
                 yield from self._batches(pending, made)
                 size += pending.size
@@ -218,7 +224,7 @@ class Normaliser:
         for file in files:
             for chunk in self._chunks(file):
                 pending.add(chunk, file.sha256)
-                if pending.size >= SIZE or pending.rows >= ROWS:
+                if pending.size >= self._size or pending.rows >= ROWS:
                     yield pending
                     pending = _Pending()
             if pending.rows and not pending.begins:
@@ -233,7 +239,7 @@ class Normaliser:
         try:
             for _, reader in members(file.stream, file.size, self._limits):
                 nothing = False
-                records = RecordReader(reader, self._profile, self._limits, place, sure=False)
+                records = RecordReader(reader, self._profile, self._limits, place, size=self._size, sure=False)
                 for chunk in records:
                     place = records.place
                     yield chunk

@@ -45,6 +45,7 @@ class RecordReader:
         limits: `max_record` is the longest record taken.
         first: the place of the first record.
         block: how much is read at a time; what comes out does not depend on it.
+        size: bytes of a chunk, about.
         sure: whether each line is looked at, whether it holds several values. To look at all of them takes as long as
             to cut them; who tries to read them finds those that no one value is, and has them cut `exactly`.
     """
@@ -57,16 +58,18 @@ class RecordReader:
         first: int = 0,
         *,
         block: int = BLOCK,
+        size: int = SIZE,
         sure: bool = True,
     ) -> None:
         self._window = Window(reader, block)
         self._profile, self._limits, self._sure = profile, limits, sure
+        self._size = size
         self._wrappers = Wrappers(profile)
         self._wrapped_file = self._ends_short = False
         self.place = first
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks of about `SIZE` bytes, at most `ROWS` records.
+        """Chunks of about as many bytes as were asked for, at most `ROWS` records.
 
         A file that is damaged or ends too early gives what it holds up to there, then a fault.
         """
@@ -74,7 +77,7 @@ class RecordReader:
         for piece in self.pieces():
             gathered.add(piece)
             self.place = gathered.place
-            if gathered.size >= SIZE or gathered.rows >= ROWS:
+            if gathered.size >= self._size or gathered.rows >= ROWS:
                 yield gathered.chunk()
                 gathered = Gathered(self.place, sure=self._sure)
         if gathered.rows:

@@ -62,8 +62,8 @@ class Watched(Early):
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """A case whose logs are read in small chunks, one after the other."""
-    for module in ("records", "normaliser"):
-        monkeypatch.setattr(f"investigate.normalise.{module}.SIZE", 2**18)
+    for bound in ("_SMALLEST", "_LARGEST"):
+        monkeypatch.setattr(f"investigate.normalise.normaliser.{bound}", 2**18)
     made = investigate.open(tmp_path / "case")
     made.bound(jobs=1)
     return made

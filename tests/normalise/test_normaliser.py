@@ -85,8 +85,9 @@ def test_lines_that_hold_several_records_move_those_after_them(
         found += [(fault.place, fault.excerpt.decode()) for chunk in chunks for fault in chunk.faults]
         expected.append(sorted(found))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normaliser, "_SMALLEST", sizes[0])
+        patch.setattr(normaliser, "_LARGEST", sizes[0])
         for module in (normaliser, records):
-            patch.setattr(module, "SIZE", sizes[0])
             patch.setattr(module, "ROWS", sizes[1])
         reading = read(*files, profile=profile)
     hashes = [hashlib.sha256(data).hexdigest() for data in files]
