@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from deltalake.transaction import RemoveAction
@@ -13,6 +15,7 @@ from deltalake.transaction import RemoveAction
 from investigate.errors import LakeError
 from investigate.freed import give_back
 from investigate.lake import parquet
+from investigate.lake.beside import beside_each_other
 from investigate.lake.merge import AT_ONCE, MOST_FILES, merged
 from investigate.lake.scratch import Scratch
 from investigate.lake.table import Change
@@ -38,10 +41,12 @@ _READING: Final = 4
 """So large a part of the memory may be what open files hold of themselves."""
 _OPEN: Final = 6 * 2**20
 """Bytes that an open file holds at most: a page and a dictionary of each column."""
-_EXPANDED: Final = 4
-"""Times its size: what a small file holds, which is all of it."""
 _UNPACKED: Final = 10
 """Times its size: what the rows of a file take."""
+_BESIDE: Final = 2
+"""So many groups are merged at a time ..."""
+_ROOM: Final = 64 * 2**20
+"""... where each has so much memory: with less, a large file is read in pieces so small that it takes longer."""
 _COMMIT: Final = 2**30
 """Bytes after which a long compaction commits: what is done then is not lost if it is stopped."""
 
@@ -115,10 +120,12 @@ class Group:
             yield Group(self.partition, tuple(part))
 
     def _fits(self, part: Sequence[Member], memory: int) -> bool:
-        """Whether files can be open at once; many small ones are better few enough to be read at once."""
-        if len(part) > MOST_FILES or sum(min(_EXPANDED * member.size, _OPEN) for member in part) > memory // _READING:
+        """Whether files can be open at once, or, where most of them is in memory then anyhow, be read at once."""
+        held = sum(min(_UNPACKED * member.size, _OPEN) for member in part)
+        unpacked = _UNPACKED * sum(member.size for member in part)
+        if len(part) > MOST_FILES or held > memory // _READING:
             return False
-        return len(part) <= _MANY or _UNPACKED * sum(member.size for member in part) <= memory // AT_ONCE
+        return 2 * held < unpacked or unpacked <= memory // AT_ONCE
 
 
 def all_small(table: Table, target: int = TARGET) -> list[Group]:
@@ -148,7 +155,10 @@ class Compactor:
     """
 
     def __init__(self, table: Table, tables: Sequence[Table], scratch: Callable[[str], Path], memory: int) -> None:
-        self._table, self._tables, self._scratch, self._memory = table, tables, scratch, memory
+        self._table, self._tables, self._scratch = table, tables, scratch
+        self._beside = max(1, min(_BESIDE, memory // _ROOM))
+        self._memory = memory // self._beside
+        self._stopped = Event()
 
     def run(self, groups: Sequence[Group], target: int = TARGET) -> int:
         """Make each group few files; how many files were merged.
@@ -175,7 +185,8 @@ class Compactor:
     def _replace(self, groups: Sequence[Group], target: int) -> int:
         identity = f"{NAME}{secrets.token_hex(8)}"
         with Scratch(self._scratch(identity), self._memory, self._tables) as scratch:
-            made = [(group, self._merge(scratch, number, group, target)) for number, group in enumerate(groups)]
+            merges = [partial(self._merge, scratch, number, group, target) for number, group in enumerate(groups)]
+            made = list(zip(groups, beside_each_other(merges, self._beside, self._stopped.set), strict=True))
             count = 0
 
             def change(snapshot: Snapshot) -> Change | None:
@@ -194,7 +205,7 @@ class Compactor:
             return count
 
     def _merge(self, scratch: Scratch, number: int, group: Group, target: int) -> list[AddAction]:
-        table, schema = self._table, self._table.file_schema
+        table = self._table
         partition: dict[str, Any] = {table.partition_by: group.partition} if table.partition_by else {}
         folder = f"{table.partition_by}={group.partition}/" if table.partition_by else ""
         give_back()  # what the group before, or an import, left in small pieces
@@ -202,7 +213,7 @@ class Compactor:
         paths = [table.storage.fetch(name, scratch.folder) for name in group.names]
         batches = merged(paths, table.order, min(longest, parquet.ROW_GROUP), self._memory)
         files = []
-        for at, part in enumerate(_cut((batch.select(schema.names).cast(schema) for batch in batches), longest)):
+        for at, part in enumerate(_cut(self._while_wanted(batches), longest)):
             name = f"{folder}{scratch.folder.name}-{number:04}-{at:04}.parquet"
             files.append(scratch.put(table, name, part, partition, data_change=False))
         written = sum(parquet.rows_of(file) for file in files)
@@ -212,6 +223,14 @@ class Compactor:
                 "Nothing was changed. See whether the lake's files are sound: investigate lake info",
             )
         return files
+
+    def _while_wanted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Batches with the columns of the table's files, until the compaction is stopped."""
+        schema = self._table.file_schema
+        for batch in batches:
+            if self._stopped.is_set():
+                raise LakeError("The compaction was stopped.")
+            yield batch.select(schema.names).cast(schema)
 
     def _removal(self, group: Group) -> list[RemoveAction]:
         now = int(time.time() * 1000)

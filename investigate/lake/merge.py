@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
 MOST_FILES: Final = 128
 """Are open at once; a process may have some 1,000."""
 _FEWEST_ROWS: Final = 16
-AT_ONCE: Final = 8
-"""Files that are no more than such a part of the memory, unpacked, are read at once, which takes a third of the time;
-there are up to three copies of them then."""
+AT_ONCE: Final = 5
+"""Files that are no more than such a part of the memory, unpacked, are read at once: in a third of the time."""
 _PART: Final = 32
 """Of the memory given, such a part may be taken by what is read ahead, and by a batch; measured, all of it is used."""
 _BUFFER: Final = 16 * 1024
@@ -37,13 +38,14 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
     try:
         sizes = [_size(file.metadata) for file in files]
         if sum(sizes) <= memory // AT_ONCE:
-            yield from _even(iter([_whole(files, order)]), rows)
+            yield from _at_once(files, order, rows)
             return
         width = max(size // max(1, file.metadata.num_rows) for size, file in zip(sizes, files, strict=True)) or 1
         room = max(_FEWEST_ROWS, memory // _PART // width)
         share = max(_FEWEST_ROWS, room // len(files) // 2)
         sources = [_Source(file.iter_batches(share, use_threads=False), order) for file in files]
-        yield from _even(_ready(sources, [(name, "ascending") for name in order], share), min(rows, room))
+        ready = _ready(sources, [(name, "ascending") for name in order], share)
+        yield from _even(ready, min(rows, room))
     finally:
         for file in files:
             file.close()
@@ -122,10 +124,21 @@ def _even(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.RecordBatch]:
         yield pa.concat_tables(held).combine_chunks().to_batches()[0]
 
 
-def _whole(files: Sequence[pq.ParquetFile], order: Sequence[str]) -> pa.Table:
-    """All rows of some files, sorted."""
-    rows = pa.concat_tables(file.read(use_threads=False) for file in files)
-    return rows.sort_by([(name, "ascending") for name in order])
+def _at_once(files: Sequence[pq.ParquetFile], order: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """All rows of some files, sorted; only those of one batch are copied at a time."""
+    by = [(name, "ascending") for name in order]
+    tables = [file.read(use_threads=False) for file in files]
+    ends = list(accumulate(table.num_rows for table in tables))
+    places = pc.sort_indices(pa.concat_tables(table.select(order) for table in tables), by)
+    for start in range(0, len(places), rows):
+        wanted, parts = places.slice(start, rows), []
+        for number, end in enumerate(ends):
+            # Its rows are in order, so that they come out as they lie there.
+            table = tables[number]
+            mine = pc.and_(pc.less(wanted, end), pc.greater_equal(wanted, end - table.num_rows))
+            parts.append(table.slice(0, mine.true_count))
+            tables[number] = table.slice(mine.true_count)
+        yield pa.concat_tables(parts).sort_by(by).combine_chunks().to_batches()[0]
 
 
 def _size(metadata: pq.FileMetaData) -> int:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -20,11 +20,11 @@ import pyarrow as pa
 from investigate.errors import LakeError, first_line
 from investigate.freed import give_back
 from investigate.lake import portions
+from investigate.lake.beside import beside_each_other
 from investigate.lake.codes import Files, as_codes, numbered
 from investigate.lake.ranges import ranges
 from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch, short_of_memory
-from investigate.lake.sql import LISTEN
 from investigate.lake.table import Change
 from investigate.lake.touches import BY_RESOURCE, COLUMNS, OF_EVENTS, ORDERS, kept, of_events, summed
 
@@ -249,23 +249,17 @@ class Rollup:
         ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
         room = _SIDE_BY_SIDE if rows <= _sortable(memory // _SIDE_BY_SIDE) else 1
         cursors = [connection.cursor() for _ in ORDERS]
-        with ThreadPoolExecutor(room, thread_name_prefix="order") as pool:
-            made = [
-                pool.submit(self._write, scratch, cursor, codes, run, order, _sortable(memory // room))
-                for cursor, order in zip(cursors, ORDERS, strict=True)
-            ]
-            left = set(made)
-            try:
-                while left:
-                    done, left = wait(left, LISTEN, FIRST_COMPLETED)
-                    for one in done:
-                        one.result()
-                return [one.result() for one in made]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for cursor in cursors:
-                    cursor.interrupt()
-                raise
+        most = _sortable(memory // room)
+        writes = [
+            partial(self._write, scratch, cursor, codes, run, order, most)
+            for cursor, order in zip(cursors, ORDERS, strict=True)
+        ]
+
+        def stop() -> None:
+            for cursor in cursors:
+                cursor.interrupt()
+
+        return beside_each_other(writes, room, stop)
 
     def _write(
         self,

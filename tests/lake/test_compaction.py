@@ -112,6 +112,22 @@ def test_more_files_than_can_be_open_are_merged_in_steps(folder_lake: Lake, monk
     assert content(folder_lake).equals(before)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "parts"),
+    [
+        ([2**19] * 16, [5, 5, 5]),  # small: what is read at once, a few megabytes unpacked each, fits into memory
+        ([2**24] * 5, [5]),  # large: read bit by bit
+        ([2**10] * 300, [128, 128, 44]),  # as many as may be open
+        ([2**22, 2**22], [2]),  # two at least, else nothing would become of them
+    ],
+)
+def test_files_are_merged_so_many_at_once_as_memory_bears(sizes: list[int], parts: list[int]) -> None:
+    members = tuple(compaction.Member(str(number), size, 1) for number, size in enumerate(sizes))
+    split = list(compaction.Group(None, members).split(2**27))
+    assert [len(part.members) for part in split] == parts
+    assert len({name for part in split for name in part.names}) == sum(parts)
+
+
 def test_a_compaction_adds_no_rows_by_what_the_log_says(folder_lake: Lake) -> None:
     pieces(folder_lake, 2, days=1)
     before = folder_lake.events.snapshot().version

@@ -58,5 +58,5 @@ def test_small_files_are_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, *, at_once: bool
 ) -> None:
     paths = written(tmp_path, [[*range(100)], [*range(100)]])
-    monkeypatch.setattr(merge, "_ready" if at_once else "_whole", None)
+    monkeypatch.setattr(merge, "_ready" if at_once else "_at_once", None)
     assert sum(map(len, merge.merged(paths, ORDER, 1000, memory))) == 200
