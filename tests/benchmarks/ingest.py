@@ -4,9 +4,10 @@ Run as `python tests/benchmarks/ingest.py [--events 2e6] [--shape nested|flat|op
 [--rounds 3] [--only NAME …] [--large 6] [--pieces 1000]`. Makes DevRev-shaped events (or takes a file of them) and
 prints, in one run, for each contender the median wall time, processor time and peak memory of its process, and the part
 of its wall time that ours takes; then what it costs to take the same file once more, ten small files, the first tenth
-of the file alone, and a file `--large` times as large, some of whose events are duplicates, for the memory; then a day
-in `--pieces` pieces, see `pieces.py`. Ours hashes, keeps the evidence, finds duplicates, sums up and commits; the
-others only keep the raw line and write Parquet by date. Of these shapes `opaque` alone has no id that is known.
+of the file alone, the same events in files that each go over all of the days, and a file `--large` times as large, some
+of whose events are duplicates, for the memory; then a day in `--pieces` pieces, see `pieces.py`. Ours hashes, keeps the
+evidence, finds duplicates, sums up and commits; the others only keep the raw line and write Parquet by date. Of these
+shapes `opaque` alone has no id that is known.
 """
 
 # ruff: noqa: PLC0415 - a contender loads its own engine and no other's
@@ -23,9 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LINES: Final = 5_000
 ONCE: Final = 100_000
+ACCOUNTS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,18 @@ def larger(source: Path, path: Path, times: int, form: Form) -> None:
                 while some := list(islice(lines, ONCE)):
                     kept, *others = some
                     out.write(kept + b"".join(others).replace(begin, begin + b"%d-" % number))
+
+
+def dealt(source: Path, folder: Path, files: int) -> None:
+    """The same events in files each of which goes over all of the time, as of as many accounts."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        outs = [
+            stack.enter_context(igzip.open(folder / f"{number:02}.jsonl.gz", "wb", compresslevel=3))  # type: ignore[no-untyped-call]
+            for number in range(files)
+        ]
+        for line, out in zip(stack.enter_context(gzip.open(source)), cycle(outs), strict=False):
+            out.write(line)
 
 
 def ours(source: Path, out: Path, _: Form) -> None:
@@ -364,6 +379,8 @@ def ourselves(folder: Path, source: Path, shape: str, events: int, large: int) -
             out.writelines(islice(lines, events // 10))
     told(f"ours, ten of {LINES:,} events", [measured("ours", parts, folder / "small", shape)])
     told("ours, a tenth", [measured("ours", tenth, folder / "tenth", shape)])
+    dealt(source, folder / "accounts", ACCOUNTS)
+    told(f"ours, {ACCOUNTS} files of all days", [measured("ours", folder / "accounts", folder / "dealt", shape)])
     if large:
         many = folder / "many.jsonl.gz"
         larger(source, many, large, FORMS[shape])
