@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from threading import Event, Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from investigate.lake.sql import LISTEN
@@ -14,23 +15,40 @@ _Made = TypeVar("_Made")
 
 
 def beside_each_other(work: Sequence[Callable[[], _Made]], threads: int, stop: Callable[[], None]) -> list[_Made]:
-    """What each piece of work gives, in their order; raises what the first to fail raises.
+    """What each piece of work gives, in their order; raises what one that fails raises.
 
     Args:
         work: the pieces; none of them begins once one has failed, or who waits is interrupted.
         threads: so many are worked on at a time.
         stop: has those that have begun then end soon, which is waited for.
     """
+    begins, ended, taking = Event(), Event(), Lock()  # nobody waits for a thread in whose start a Ctrl-C fell
+    pieces, made = iter(enumerate(work)), dict[int, _Made]()
+
+    def run() -> None:
+        begins.wait()
+        while True:
+            with taking:
+                number, piece = (-1, None) if ended.is_set() else next(pieces, (-1, None))
+            if piece is None:
+                return
+            try:
+                made[number] = piece()
+            except BaseException:
+                ended.set()
+                raise
+
     with ThreadPoolExecutor(threads, thread_name_prefix="beside") as pool:
-        made = [pool.submit(one) for one in work]
-        left = set(made)
         try:
+            left = {pool.submit(run) for _ in range(threads)}
+            begins.set()
             while left:
                 done, left = wait(left, LISTEN, FIRST_COMPLETED)
                 for one in done:
                     one.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            ended.set()
+            begins.set()
             stop()
             raise
-        return [one.result() for one in made]
+    return [made[number] for number in range(len(work))]

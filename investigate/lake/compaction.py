@@ -16,7 +16,7 @@ from investigate.errors import LakeError
 from investigate.freed import give_back
 from investigate.lake import parquet
 from investigate.lake.beside import beside_each_other
-from investigate.lake.merge import AT_ONCE, MOST_FILES, merged
+from investigate.lake.merge import MOST_FILES, at_once, merged
 from investigate.lake.scratch import Scratch
 from investigate.lake.table import Change
 
@@ -45,8 +45,8 @@ _UNPACKED: Final = 10
 """Times its size: what the rows of a file take."""
 _BESIDE: Final = 2
 """So many groups are merged at a time ..."""
-_ROOM: Final = 64 * 2**20
-"""... where each has so much memory: with less, a large file is read in pieces so small that it takes longer."""
+_ROOM: Final = 128 * 2**20
+"""... where each has so much memory: with less, few files would be merged at once, and each event several times."""
 _COMMIT: Final = 2**30
 """Bytes after which a long compaction commits: what is done then is not lost if it is stopped."""
 
@@ -120,12 +120,12 @@ class Group:
             yield Group(self.partition, tuple(part))
 
     def _fits(self, part: Sequence[Member], memory: int) -> bool:
-        """Whether files can be open at once, or, where most of them is in memory then anyhow, be read at once."""
-        held = sum(min(_UNPACKED * member.size, _OPEN) for member in part)
+        """Whether files can be read at once, or are large enough to be open and read bit by bit."""
         unpacked = _UNPACKED * sum(member.size for member in part)
-        if len(part) > MOST_FILES or held > memory // _READING:
+        held = sum(min(_UNPACKED * member.size, _OPEN) for member in part)
+        if len(part) > MOST_FILES:
             return False
-        return 2 * held < unpacked or unpacked <= memory // AT_ONCE
+        return unpacked <= at_once(memory) or (held <= memory // _READING and 3 * held < 2 * unpacked)
 
 
 def all_small(table: Table, target: int = TARGET) -> list[Group]:
@@ -209,8 +209,8 @@ class Compactor:
         partition: dict[str, Any] = {table.partition_by: group.partition} if table.partition_by else {}
         folder = f"{table.partition_by}={group.partition}/" if table.partition_by else ""
         give_back()  # what the group before, or an import, left in small pieces
-        longest = ceil(group.rows / max(1, round(group.size / target)))
-        paths = [table.storage.fetch(name, scratch.folder) for name in group.names]
+        longest = ceil(max(1, group.rows) / max(1, round(group.size / target)))
+        paths = [self._fetched(name, scratch) for name in group.names]
         batches = merged(paths, table.order, min(longest, parquet.ROW_GROUP), self._memory)
         files = []
         for at, part in enumerate(_cut(self._while_wanted(batches), longest)):
@@ -228,9 +228,16 @@ class Compactor:
         """Batches with the columns of the table's files, until the compaction is stopped."""
         schema = self._table.file_schema
         for batch in batches:
-            if self._stopped.is_set():
-                raise LakeError("The compaction was stopped.")
+            self._go_on()
             yield batch.select(schema.names).cast(schema)
+
+    def _fetched(self, name: str, scratch: Scratch) -> Path:
+        self._go_on()
+        return self._table.storage.fetch(name, scratch.folder)
+
+    def _go_on(self) -> None:
+        if self._stopped.is_set():
+            raise LakeError("The compaction was stopped.", "Run it again: investigate lake compact")
 
     def _removal(self, group: Group) -> list[RemoveAction]:
         now = int(time.time() * 1000)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _TICK: Final = timedelta(microseconds=1)
 _FOOTERS: Final = 8
 """So many files are asked what they hold at once."""
-_PASSES: Final = 3
-"""Each makes up to 128 files one, of as many as can be open in the memory there is."""
+_PASSES: Final = 8
+"""Each makes so many files one as memory bears; what others write meanwhile is left to a later compaction."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from investigate.errors import LakeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -17,8 +19,13 @@ if TYPE_CHECKING:
 MOST_FILES: Final = 128
 """Are open at once; a process may have some 1,000."""
 _FEWEST_ROWS: Final = 16
-AT_ONCE: Final = 5
-"""Files that are no more than such a part of the memory, unpacked, are read at once: in a third of the time."""
+_AT_ONCE: Final = 5
+"""Files that are no more than such a part of the memory, unpacked, are read at once: in a third of the time. The rest
+is for the rows of a batch, which are there three times, and for what is written."""
+_LEAST: Final = 24 * 2**20
+"""So many bytes are read at once in any case: to hold many small files open takes as much."""
+_BATCH: Final = 8
+"""Of the memory, such a part may be a batch of theirs."""
 _PART: Final = 32
 """Of the memory given, such a part may be taken by what is read ahead, and by a batch; measured, all of it is used."""
 _BUFFER: Final = 16 * 1024
@@ -33,14 +40,17 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
         order: columns, never null.
         rows: of a batch that is given, at most.
         memory: bytes that all of it may take, about.
+
+    Raises:
+        LakeError: a file is not sorted.
     """
     files = [pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) for path in paths]
     try:
         sizes = [_size(file.metadata) for file in files]
-        if sum(sizes) <= memory // AT_ONCE:
-            yield from _at_once(files, order, rows)
-            return
         width = max(size // max(1, file.metadata.num_rows) for size, file in zip(sizes, files, strict=True)) or 1
+        if sum(sizes) <= at_once(memory):
+            yield from _at_once(files, order, max(1, min(rows, max(memory, _LEAST) // _BATCH // width)))
+            return
         room = max(_FEWEST_ROWS, memory // _PART // width)
         share = max(_FEWEST_ROWS, room // len(files) // 2)
         sources = [_Source(file.iter_batches(share, use_threads=False), order) for file in files]
@@ -49,6 +59,11 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
     finally:
         for file in files:
             file.close()
+
+
+def at_once(memory: int) -> int:
+    """Bytes of rows, unpacked, that are read at once where so much memory is given."""
+    return max(_LEAST, memory // _AT_ONCE)
 
 
 class _Source:
@@ -138,6 +153,10 @@ def _at_once(files: Sequence[pq.ParquetFile], order: Sequence[str], rows: int) -
             mine = pc.and_(pc.less(wanted, end), pc.greater_equal(wanted, end - table.num_rows))
             parts.append(table.slice(0, mine.true_count))
             tables[number] = table.slice(mine.true_count)
+        if sum(map(len, parts)) < len(wanted):
+            raise LakeError(
+                "The rows of a file are not in order.", "See whether the lake is sound: investigate lake info"
+            )
         yield pa.concat_tables(parts).sort_by(by).combine_chunks().to_batches()[0]
 
 

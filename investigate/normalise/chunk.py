@@ -12,7 +12,7 @@ EXCERPT: Final = 2000
 """The most that is kept of what cannot be read."""
 
 SIZE: Final = 8 * 2**20
-"""How much text makes a chunk: each has a fixed cost, and is in memory some times over."""
+"""How much text makes a chunk where nobody says: each has a fixed cost, and is in memory some times over."""
 
 ROWS: Final = 50_000
 """The most records of a chunk: a block of tiny ones would need too much memory as rows."""

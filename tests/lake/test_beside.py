@@ -42,11 +42,12 @@ def test_no_more_are_at_work_than_threads(threads: int) -> None:
 
 
 def test_the_first_to_fail_ends_those_at_work_and_lets_none_begin() -> None:
-    stopped, at_work, begun = threading.Event(), threading.Event(), []
+    stopped, at_work, begun = threading.Event(), threading.Event(), list[int]()
+    ended = []
 
     def waits() -> None:
         at_work.set()
-        assert stopped.wait(SOON)
+        ended.append(stopped.wait(SOON))
 
     def fails() -> None:
         assert at_work.wait(SOON)
@@ -55,16 +56,16 @@ def test_the_first_to_fail_ends_those_at_work_and_lets_none_begin() -> None:
     work = [waits, fails, *[partial(begun.append, number) for number in range(50)]]
     with pytest.raises(OSError, match="no space left"):
         beside_each_other(work, 2, stopped.set)
-    assert stopped.is_set()
-    assert len(begun) < 50
+    assert (ended, begun) == ([True], [])
 
 
-def test_a_ctrl_c_ends_those_at_work() -> None:
-    stopped = threading.Event()
+def test_a_ctrl_c_ends_those_at_work_and_lets_none_begin() -> None:
+    stopped, ended, begun = threading.Event(), list[bool](), list[int]()
 
     def waits() -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        assert stopped.wait(SOON)
+        ended.append(stopped.wait(SOON))
 
     with pytest.raises(KeyboardInterrupt):
-        beside_each_other([waits], 1, stopped.set)
+        beside_each_other([waits, *[partial(begun.append, number) for number in range(50)]], 1, stopped.set)
+    assert (ended, begun) == ([True], [])

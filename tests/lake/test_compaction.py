@@ -22,7 +22,7 @@ from investigate.errors import LakeError, UsageError
 from investigate.events import event_schema
 from investigate.lake import compaction
 from investigate.lake.compaction import Compactor
-from investigate.lake.lake import Lake
+from investigate.lake.lake import _PASSES, Lake
 
 from .made import commit, events, rejects, uids
 
@@ -115,7 +115,7 @@ def test_more_files_than_can_be_open_are_merged_in_steps(folder_lake: Lake, monk
 @pytest.mark.parametrize(
     ("sizes", "parts"),
     [
-        ([2**19] * 16, [5, 5, 5]),  # small: what is read at once, a few megabytes unpacked each, fits into memory
+        ([2**19] * 16, [5, 5, 5]),  # small: as many as are read at once, some megabytes unpacked each
         ([2**24] * 5, [5]),  # large: read bit by bit
         ([2**10] * 300, [128, 128, 44]),  # as many as may be open
         ([2**22, 2**22], [2]),  # two at least, else nothing would become of them
@@ -126,6 +126,52 @@ def test_files_are_merged_so_many_at_once_as_memory_bears(sizes: list[int], part
     split = list(compaction.Group(None, members).split(2**27))
     assert [len(part.members) for part in split] == parts
     assert len({name for part in split for name in part.names}) == sum(parts)
+
+
+@pytest.mark.parametrize("other", ["done", "at work"])
+def test_where_one_merge_fails_nothing_is_committed_and_nothing_stays(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    pieces(folder_lake, 4)
+    before, files, ready = content(folder_lake), parquet(folder_lake), threading.Event()
+    really, told = Compactor._merge, []
+
+    def merge(self: Compactor, *args: Any) -> Any:
+        number = args[1]
+        if number == 1:
+            assert ready.wait(60)
+            raise OSError(28, "No space left on device")
+        if other == "done":
+            made = really(self, *args)
+            ready.set()
+            return made
+        ready.set()
+        assert self._stopped.wait(60)
+        try:
+            return really(self, *args)
+        except LakeError as error:
+            told.append(error.message)
+            raise
+
+    monkeypatch.setattr(Compactor, "_merge", merge)
+    with pytest.raises(LakeError, match="No space left on device"):
+        folder_lake.compact()
+    assert told == (["The compaction was stopped."] if other == "at work" else [])
+    assert parquet(folder_lake) == files
+    assert folder_lake.staged() == []
+    assert content(folder_lake).equals(before)
+
+
+@pytest.mark.parametrize("memory", [64, 128, 512])
+def test_many_small_files_become_one_whatever_the_memory(memory: int) -> None:
+    sizes = [600_000] * 300
+    for _ in range(_PASSES):
+        members = tuple(compaction.Member(str(number), size, 1) for number, size in enumerate(sizes))
+        parts = list(compaction.Group(None, members).split(memory * 2**20))
+        merged = {name for part in parts for name in part.names}
+        sizes = [part.size for part in parts] + [one.size for one in members if one.name not in merged]
+        sizes.sort()
+    assert len([size for size in sizes if size < compaction.TARGET // 2]) <= 1
 
 
 def test_a_compaction_adds_no_rows_by_what_the_log_says(folder_lake: Lake) -> None:
@@ -197,16 +243,15 @@ def test_writers_go_on_beside_a_compaction(lake: Lake, monkeypatch: pytest.Monke
 def test_of_two_compactions_at_once_one_replaces_a_file(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     pieces(folder_lake, 6)
     before, together = content(folder_lake), threading.Barrier(2, timeout=60)
-    really = Compactor._merge
-    first = {"left": 2}
+    really, own = Compactor._replace, threading.local()
 
-    def merge(self: Compactor, *args: Any) -> Any:
-        if first["left"]:
-            first["left"] -= 1
-            together.wait()  # both have planned
+    def replace(self: Compactor, *args: Any) -> int:
+        if not hasattr(own, "planned"):
+            own.planned = True
+            together.wait()
         return really(self, *args)
 
-    monkeypatch.setattr(Compactor, "_merge", merge)
+    monkeypatch.setattr(Compactor, "_replace", replace)
     with ThreadPoolExecutor(2) as pool:
         done = [one.result() for one in [pool.submit(Lake(folder_lake.root).compact) for _ in range(2)]]
     assert content(folder_lake).equals(before)

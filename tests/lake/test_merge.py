@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from investigate.errors import LakeError
 from investigate.lake import merge
 
 if TYPE_CHECKING:
@@ -59,4 +60,15 @@ def test_small_files_are_read_at_once(
 ) -> None:
     paths = written(tmp_path, [[*range(100)], [*range(100)]])
     monkeypatch.setattr(merge, "_ready" if at_once else "_at_once", None)
+    monkeypatch.setattr(merge, "_LEAST", 0)
     assert sum(map(len, merge.merged(paths, ORDER, 1000, memory))) == 200
+
+
+def test_a_file_that_is_not_sorted_is_refused(tmp_path: Path) -> None:
+    paths = written(tmp_path, [[3, 1, 2, 5], [0, 4]])
+    with pytest.raises(LakeError, match="not in order"):
+        list(merge.merged(paths, ORDER, 2, 2**30))
+
+
+def test_of_no_rows_there_are_no_batches(tmp_path: Path) -> None:
+    assert list(merge.merged(written(tmp_path, [[], []]), ORDER, 1, 2**30)) == []
