@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from investigate.lake import copies
 from investigate.lake.parquet import leaf
 from investigate.lake.portions import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
+    from pathlib import Path
 
     from investigate.lake.table import Table
 
@@ -38,12 +40,14 @@ class Files:
         names: of the files, below the table's root.
         columns: that are read.
         alike: columns whose values are numbered with those of another one, by name.
+        copies: of some of the files, which are read in their place; see `copies`.
     """
 
     table: Table
     names: Sequence[str]
     columns: Sequence[str]
     alike: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -56,6 +60,9 @@ class Files:
         schema = self.table.schema
         leaves = [leaf(schema.field(name)) for name in self.texts]
         for name in self.names:
+            if name in self.copies:
+                yield from ((name, rows) for rows in copies.read(self.copies[name], columns))
+                continue
             with closing(self.table.storage.parquet(name, leaves)) as file:
                 for group in range(file.num_row_groups):
                     yield name, file.read_row_group(group, columns=list(columns), use_threads=False)

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import LakeError, first_line
@@ -199,14 +200,14 @@ class Lake(Connections):
             return Change(files, counts=counts)
 
         version = self.events.transact(acquisition, change)
-        note = self._sum_up()
+        note = self._sum_up(staging.new_events.copies())
         self._tidy()
         return _written(counts, version, note=note)
 
-    def _sum_up(self) -> str:
+    def _sum_up(self, copies: Mapping[str, Path] = MappingProxyType({})) -> str:
         """Bring the roll-up up to date; else why it is not, which makes questions slow and nothing worse."""
         try:
-            self.touches.catch_up()
+            self.touches.catch_up(copies)
         except LakeError as error:
             return f"The events are stored, but not summed up yet. {error.message} {error.hint}".rstrip()
         return ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from investigate.errors import LakeError, first_line
 from investigate.lake.runs import midnight
-from investigate.lake.touches import BY_RESOURCE, BY_SRC_IP, COLUMNS, nothing, read
+from investigate.lake.touches import BY_RESOURCE, BY_SRC_IP, COLUMNS, kept, nothing, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,10 +74,10 @@ class LookUp:
 
     def query(self, order: str) -> str:
         """What `rows` finds, in DuckDB's SQL over an order's table; its arguments: `$values`, `$start` and `$end`."""
-        own = self._orders[order].order
+        own, lead = self._kept(order).order, self._orders[order].order.lead
         return (
             f"SELECT {read(own)} FROM {own.name} "
-            f"WHERE {own.lead} IN (SELECT unnest($values)) AND first < $end AND {own.last} >= $start"
+            f"WHERE {lead} IN (SELECT unnest($values)) AND first < $end AND {own.last} >= $start"
         )
 
     def expose(self, connection: duckdb.DuckDBPyConnection, order: str, version: int) -> bool:
@@ -96,7 +96,11 @@ class LookUp:
         found = self.files(order, version)
         if found is None:
             return False
-        sql.expose(connection, order, self._orders[order].table, found[1], passing=True)
+        own = found[0].name
+        sql.expose(connection, own, self._orders[own].table, found[1], passing=True)
+        if own != order:
+            columns = kept(self._orders[order].order)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {order} AS SELECT {columns} FROM {own}")
         return True
 
     def scan(
@@ -121,10 +125,10 @@ class LookUp:
         own, files = found
         if not files:
             return nothing().lazy()
-        lazy = pl.scan_parquet(files, glob=False, storage_options=self._orders[order].table.storage.options)
+        lazy = pl.scan_parquet(files, glob=False, storage_options=self._orders[own.name].table.storage.options)
         if values is not None:
             # By an equality Polars passes over the row groups that cannot hold the value.
-            lead = pl.col(own.lead)
+            lead = pl.col(self._orders[order].order.lead)
             lazy = lazy.filter(lead == values[0] if len(values) == 1 else lead.is_in(list(values)))
         if window is not None:  # also by the day, of which all of a touch is: the files of some orders have no `last`
             lazy = lazy.filter(
@@ -141,10 +145,15 @@ class LookUp:
     def files(
         self, order: str, version: int, values: Sequence[str] | None = None, window: Window | None = None
     ) -> tuple[Order, list[str]] | None:
-        """An order, and its files that `scan` would read; its arguments."""
-        runs = self._orders[order]
-        files = runs.files(values, window, version)
+        """An order that has the rows, and its files that `scan` would read; its arguments."""
+        runs = self._kept(order)
+        files = runs.files(values if runs.order.name == order else None, window, version)
         return None if files is None else (runs.order, files)
+
+    def _kept(self, order: str) -> Runs:
+        """The runs of an order, or those of `touches` while that is the only one that is kept."""
+        own = self._orders[order]
+        return self._orders[BY_RESOURCE.name] if own.events_version is None else own
 
     def addresses(self, version: int) -> list[str] | None:
         """All distinct `src_ip`; None where another version of the events is summed up."""

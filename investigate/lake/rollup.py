@@ -1,7 +1,8 @@
 """Keeps `touches` in step with the events: one commit later, from what was committed, so that a crash heals itself.
 
-The tables of its orders hold runs: files sorted as one, told apart by the folder they lie in. An acquisition adds a
-run; small runs are merged into it, so that a look-up opens few files however many acquisitions there were.
+The tables of its orders hold runs: files sorted as one, told apart by the folder they lie in, which have one name in
+every order. An acquisition adds a run; small runs are merged into it, so that a look-up opens few files however many
+acquisitions there were. While there are few rows only `touches` itself is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import secrets
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
+from threading import Event, Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -42,11 +44,15 @@ if TYPE_CHECKING:
 _SORTED: Final = 1_200
 """So many rows are sorted at once in one MiB of memory, and by the square of it in more: of each part that fits into
 memory a block must do so, too. Measured: 8 million in 85 MiB pass, 16 million run out."""
-_SIDE_BY_SIDE: Final = 2
-"""So many orders are written at a time where memory has room for the sorting of each."""
+_WRITERS: Final = 2
+"""So many files are in hand at a time: of one the rows are sorted while another is written."""
 _FILE: Final = 2**17
 """Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
+_IN_HAND: Final = 24 * 2**20
+"""Bytes of its rows, after which a file is no longer."""
 _TRIES: Final = 3
+_LOOKED_THROUGH: Final = 2_000_000
+"""Rows of `touches` that are looked through for anybody in a twentieth of a second: other orders are kept of more."""
 _WORTH: Final = 20_000
 """From so many rows on they are held in a file."""
 _ROWS: Final = "rows.duckdb"
@@ -61,6 +67,10 @@ class _Overtaken(Exception):
     """Another writer has committed to an order since the work was planned."""
 
 
+class _Grown(Exception):
+    """There have come to be so many rows that the other orders are to be kept, too."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What is summed up, and what is already.
@@ -71,7 +81,9 @@ class _Plan:
         most: rows a run may have.
         parts: files of the events, of which each part becomes a run.
         runs: those that stay.
+        orders: that are kept; should there be too many rows for one, all.
         seen: the version of each order's table.
+        copies: of some files of the events, see `copies`.
     """
 
     identity: str
@@ -79,7 +91,9 @@ class _Plan:
     most: int
     parts: Sequence[Sequence[str]]
     runs: Sequence[Run]
+    orders: Sequence[Order]
     seen: Mapping[str, int]
+    copies: Mapping[str, Path]
 
 
 class Rollup:
@@ -104,11 +118,11 @@ class Rollup:
         self._events, self._tables, self._scratch, self._memory = events, tables, scratch, memory
         self.orders = orders
 
-    def catch_up(self, progress: Callable[[int, int], None] | None = None) -> int:
+    def catch_up(self, copies: Mapping[str, Path] = MappingProxyType({})) -> int:
         """Sum up what was committed to the events since the last time; how many events that were.
 
         Args:
-            progress: called with the events summed up so far and those there are.
+            copies: of some of the files that were committed, see `copies`.
 
         Raises:
             LakeError: it cannot be written; the events are not touched.
@@ -118,7 +132,7 @@ class Rollup:
             if snapshot.version < 0 or summed_up(self.orders, snapshot.version):
                 return 0
             try:
-                return self._sum(self._plan(snapshot, self._fresh(snapshot)), progress)
+                return self._sum(self._plan(snapshot, copies), None)
             except _Overtaken:
                 continue
         return 0  # others are at it; whoever reads meanwhile reads the events themselves
@@ -127,7 +141,7 @@ class Rollup:
         """Make it all anew from the events; how many events that were.
 
         Args:
-            progress: see `catch_up`.
+            progress: called with the events summed up so far and those there are.
 
         Raises:
             LakeError: it cannot be written, or other writers are at it.
@@ -136,9 +150,14 @@ class Rollup:
         if snapshot.version < 0:
             return 0
         try:
-            return self._sum(self._plan(snapshot, None), progress)
+            return self._sum(self._plan(snapshot, anew=True), progress)
         except _Overtaken:
             raise LakeError("Another process is summing the events up.", "Try again when it is done.") from None
+
+    def _kept(self) -> Sequence[Order]:
+        """The orders that are kept; once the others are they stay, however few rows there come to be."""
+        others = (self.orders[order.name] for order in ORDERS if order is not BY_RESOURCE)
+        return ORDERS if any(own.events_version is not None for own in others) else (BY_RESOURCE,)
 
     def _fresh(self, snapshot: Snapshot) -> Sequence[str] | None:
         """The files of the events that are not summed up yet; None where that cannot be told: all of them."""
@@ -153,15 +172,37 @@ class Rollup:
             return [name for name in snapshot.names if name not in before]
         return None if self._events.stored_since(mark) else []  # compacted meanwhile
 
-    def _plan(self, snapshot: Snapshot, fresh: Sequence[str] | None) -> _Plan:
-        base = self.orders[BY_RESOURCE.name]
-        runs = [] if fresh is None else base.runs()
-        counts = self._events.counts()
-        most = portions.most(sum(counts.values()))
-        parts = portions.parts(sorted(snapshot.names if fresh is None else fresh), counts, most)
+    def _plan(
+        self,
+        snapshot: Snapshot,
+        copies: Mapping[str, Path] = MappingProxyType({}),
+        orders: Sequence[Order] = (),
+        *,
+        anew: bool = False,
+    ) -> _Plan:
+        """What is to be summed up of a snapshot of the events: what is new, or all of it `anew`; `orders` are kept."""
+        orders = orders or self._kept()
         seen = {name: own.table.snapshot().version for name, own in self.orders.items()}
         identity = f"{NAME}{snapshot.version}-{seen[BY_RESOURCE.name] + 1}"
-        return _Plan(identity, snapshot.version, most, parts, runs, seen)
+        runs = self.orders[BY_RESOURCE.name].runs()
+        fresh = None if anew else self._fresh(snapshot)
+        if fresh is None or not self._have(orders, runs, identity):
+            fresh, runs, identity = snapshot.names, [], f"{identity}-anew"
+        counts = self._events.counts()
+        most = portions.most(sum(counts.values()))
+        parts = portions.parts(sorted(fresh), counts, most)
+        return _Plan(identity, snapshot.version, most, parts, runs, orders, seen, copies)
+
+    def _have(self, orders: Sequence[Order], runs: Sequence[Run], identity: str) -> bool:
+        """Whether some orders have those runs, or what the plan of that identity makes of them.
+
+        Else a process was killed between its commits to two of them, and others have committed events since.
+        """
+        names = {run.name for run in runs}
+        return all(
+            names <= {run.name for run in own.runs()} or own.table.committed_at(identity) is not None
+            for own in (self.orders[order.name] for order in orders)
+        )
 
     def _sum(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
         try:
@@ -171,6 +212,9 @@ class Rollup:
                 if not short_of_memory(error):
                     raise
             return self._written(plan, self._memory, progress)
+        except _Grown:
+            snapshot = self._events.snapshot(plan.version)
+            return self._sum(self._plan(snapshot, plan.copies, ORDERS, anew=True), progress)
         except _FAILED as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
@@ -178,7 +222,8 @@ class Rollup:
             ) from error
 
     def _written(self, plan: _Plan, memory: int, progress: Callable[[int, int], None] | None) -> int:
-        """Write the runs of a plan, and commit them to every order, `touches` last."""
+        """Write the runs of a plan, and commit them to every order that is kept, `touches` last."""
+        orders, there = plan.orders, 0
         counts = self._events.counts()
         sizes = [sum(counts.get(name, 0) for name in part) for part in plan.parts]
         added: dict[str, list[AddAction]] = {order.name: [] for order in ORDERS}
@@ -192,28 +237,35 @@ class Rollup:
                 rows = sizes[number] + sum(run.rows for run in merged)
                 with closing(scratch.engine(_ROWS if rows >= _WORTH else ":memory:")) as connection:
                     connection.execute("PRAGMA force_compression = 'Uncompressed'")  # it is read but a few times
-                    codes = self._gather(connection, part, merged, memory // _OF_VALUES)
-                    run = f"{plan.identity}-{number:03}-{token}"
-                    for order, files in zip(ORDERS, self._sorted(scratch, connection, codes, run, memory), strict=True):
-                        added[order.name] += files
+                    fresh = Files(self._events, part, OF_EVENTS, {"resources": "resource"}, plan.copies)
+                    codes = self._gather(connection, fresh, merged, memory // _OF_VALUES)
+                    ((made,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
+                    there += made
+                    if there + sum(run.rows for run in stay.values()) > _LOOKED_THROUGH and orders != ORDERS:
+                        if number or stay:
+                            raise _Grown
+                        orders = ORDERS
+                    names = f"{plan.identity}-{number:03}/{{:04}}-{token}.parquet"
+                    for order, action in self._sorted(scratch, connection, codes, names, orders, memory):
+                        added[order.name].append(action)
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
                 give_back()
                 if progress:
                     progress(sum(sizes[: number + 1]), sum(sizes))
-            for order in reversed(ORDERS):
+            for order in reversed(orders):
                 self._commit(self.orders[order.name], plan, stay, added[order.name])
         for own in self.orders.values():
             own.sweep()
         return sum(sizes)
 
     def _gather(
-        self, connection: duckdb.DuckDBPyConnection, part: Sequence[str], merged: Sequence[Run], memory: int
+        self, connection: duckdb.DuckDBPyConnection, fresh: Files, merged: Sequence[Run], memory: int
     ) -> dict[str, pa.Array]:
         """Make the table `rows` of a run: events summed up, with the rows of the runs that are merged into it.
 
         Args:
             connection: where.
-            part: files of the events.
+            fresh: files of the events.
             merged: those runs.
             memory: what the values of columns may take, in bytes.
 
@@ -221,13 +273,12 @@ class Rollup:
             Of columns of text with few values, these: the table has their places instead.
         """
         base, counts = self.orders[BY_RESOURCE.name], self._events.counts()
-        fresh = Files(self._events, part, OF_EVENTS, {"resources": "resource"})
         earlier = Files(base.table, base.files_of({run.name for run in merged}), tuple(COLUMNS))
         codes = numbered([fresh, earlier], memory)
         into = "CREATE TABLE rows AS"
         before = _days_of(earlier) if merged else {}
-        for days in portions.spans([(portions.date_of(name), counts.get(name, 0)) for name in part], before):
-            names = [name for name in part if days[0] <= portions.date_of(name) <= days[1]]
+        for days in portions.spans([(portions.date_of(name), counts.get(name, 0)) for name in fresh.names], before):
+            names = [name for name in fresh.names if days[0] <= portions.date_of(name) <= days[1]]
             connection.register("fresh", as_codes(replace(fresh, names=names), codes))
             query = of_events("fresh")
             if merged:
@@ -242,49 +293,60 @@ class Rollup:
         scratch: Scratch,
         connection: duckdb.DuckDBPyConnection,
         codes: Mapping[str, pa.Array],
-        run: str,
+        names: str,
+        orders: Sequence[Order],
         memory: int,
-    ) -> list[list[AddAction]]:
-        """The files of a run in each of `ORDERS`."""
-        ((rows,),) = connection.execute("SELECT count(*) FROM rows").fetchall()
-        room = _SIDE_BY_SIDE if rows <= _sortable(memory // _SIDE_BY_SIDE) else 1
-        cursors = [connection.cursor() for _ in ORDERS]
-        most = _sortable(memory // room)
-        writes = [
-            partial(self._write, scratch, cursor, codes, run, order, most)
-            for cursor, order in zip(cursors, ORDERS, strict=True)
-        ]
+    ) -> list[tuple[Order, AddAction]]:
+        """The files of a run in each of some orders: while one is written the rows of the next are sorted.
+
+        Args:
+            scratch: where they are made.
+            connection: with the table `rows`.
+            codes: of `_gather`.
+            names: of the files, with a place for the number of one.
+            orders: some.
+            memory: what sorting may use, in bytes.
+        """
+        files = self._files(connection, codes, orders, _sortable(memory))
+        taking, stopped = Lock(), Event()
+        added: list[tuple[Order, AddAction]] = []
+
+        def write() -> None:
+            while not stopped.is_set():
+                with taking:
+                    order, number, batches = next(files, (None, 0, []))
+                if order is None:
+                    return
+                table = self.orders[order.name].table
+                added.append((order, scratch.put(table, names.format(number), batches, {})))
 
         def stop() -> None:
-            for cursor in cursors:
-                cursor.interrupt()
+            stopped.set()
+            connection.interrupt()
 
-        return beside_each_other(writes, room, stop)
-
-    def _write(
-        self,
-        scratch: Scratch,
-        connection: duckdb.DuckDBPyConnection,
-        codes: Mapping[str, pa.Array],
-        run: str,
-        order: Order,
-        most: int,
-    ) -> list[AddAction]:
-        """Write the table `rows` in an order, no more than so many of them sorted at once."""
-        table, added = self.orders[order.name].table, []
-        parts = (
-            connection.sql(
-                f"SELECT {kept(order)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
-            )
-            for where, values in list(ranges(connection, "rows", order.sort, most))
-        )
-        batches = itertools.chain.from_iterable(_named(part.to_arrow_reader(order.group), codes) for part in parts)
-        numbers = itertools.count()
-        for first in batches:
-            file = itertools.chain([first], itertools.islice(batches, _FILE // order.group - 1))
-            del first  # else it is in memory for as long as its file is written
-            added.append(scratch.put(table, f"{run}/{next(numbers):04}.parquet", file, {}))
+        beside_each_other([write] * _WRITERS, _WRITERS, stop)
         return added
+
+    def _files(
+        self, connection: duckdb.DuckDBPyConnection, codes: Mapping[str, pa.Array], orders: Sequence[Order], most: int
+    ) -> Iterator[tuple[Order, int, list[pa.RecordBatch]]]:
+        """The rows of each file: those of the table `rows` in some orders, no more than so many of them sorted at once.
+
+        Yields:
+            For each file its order, its number among those of the order, and its rows.
+        """
+        for order in orders:
+            parts = (
+                connection.sql(
+                    f"SELECT {kept(order)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
+                )
+                for where, values in list(ranges(connection, "rows", order.sort, most))
+            )
+            rows = itertools.chain.from_iterable(part.to_arrow_reader(order.group) for part in parts)
+            numbers = itertools.count()
+            while batches := _up_to(rows, _FILE // order.group):
+                yield order, next(numbers), list(_named(batches, codes))
+                del batches
 
     def _commit(self, own: Runs, plan: _Plan, stay: Mapping[str, Run], added: Sequence[AddAction]) -> None:
         used = False
@@ -304,6 +366,16 @@ class Rollup:
 def _sortable(memory: int) -> int:
     """How many rows an engine sorts at once that may use so many bytes."""
     return int(_SORTED * max(memory / 2**20, 1) ** 2)
+
+
+def _up_to(rows: Iterator[pa.RecordBatch], most: int) -> list[pa.RecordBatch]:
+    """The next batches, no more than so many, and fewer where they take much memory."""
+    found: list[pa.RecordBatch] = []
+    size = 0
+    while len(found) < most and size < _IN_HAND and (batch := next(rows, None)) is not None:
+        found.append(batch)
+        size += batch.nbytes
+    return found
 
 
 def _named(batches: Iterable[pa.RecordBatch], codes: Mapping[str, pa.Array]) -> Iterator[pa.RecordBatch]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from investigate.lake.touches import BY_RESOURCE
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date
@@ -167,8 +169,9 @@ class Runs:
 
 
 def summed_up(orders: Mapping[str, Runs], version: int) -> bool:
-    """Whether all orders sum up the events of this version."""
-    return all(runs.events_version == version for runs in orders.values())
+    """Whether `touches` sums up the events of this version, and so do the other orders that are kept."""
+    kept = (runs for runs in orders.values() if runs.order is BY_RESOURCE or runs.events_version is not None)
+    return all(runs.events_version == version for runs in kept)
 
 
 def _files(table: Table, lead: str) -> tuple[_File, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import itemgetter
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from investigate.lake import parquet
+from investigate.lake.copies import Copy
 from investigate.lake.private import make_folder
 
 if TYPE_CHECKING:
@@ -36,11 +38,19 @@ _TOGETHER: Final = 256
 
 @dataclass(frozen=True)
 class Made:
-    """A finished file: where it lies, its partition's value (None in a table without partitions) and its rows."""
+    """A finished file.
+
+    Attributes:
+        path: where it lies.
+        partition: its value, None in a table without partitions.
+        rows: how many.
+        copy: of its rows, see `copies`; None where there is none.
+    """
 
     path: Path
     partition: str | None
     rows: int
+    copy: Path | None = None
 
     def footer(self) -> pq.FileMetaData:
         """Its footer, while it lies there; those of a thousand small files would take more memory than their rows."""
@@ -53,7 +63,25 @@ class _Growing:
 
     path: Path
     writer: parquet.Writer
+    copy: Copy | None
     last: tuple[Any, ...]
+
+    def write(self, rows: pa.Table) -> None:
+        self.writer.write(rows)
+        if self.copy:
+            self.copy.write(rows)
+
+    def close(self, partition: str | None) -> Made:
+        rows = self.writer.close().num_rows
+        if self.copy:
+            self.copy.close()
+        return Made(self.path, partition, rows, self.copy.path if self.copy else None)
+
+    def abandon(self) -> None:
+        self.writer.abandon()
+        if self.copy:
+            with suppress(OSError, pa.ArrowException):
+                self.copy.close()
 
 
 class Sorted:
@@ -66,10 +94,11 @@ class Sorted:
         folder: for the files; made when the first is.
         table: whose partitions and order they have.
         memory: what may be held of rows that wait, in bytes.
+        copied: columns of which each file has a copy beside it; none: no copies.
     """
 
-    def __init__(self, folder: Path, table: Table, memory: int) -> None:
-        self._folder, self._table, self._memory = folder, table, memory
+    def __init__(self, folder: Path, table: Table, memory: int, copied: Sequence[str] = ()) -> None:
+        self._folder, self._table, self._memory, self._copied = folder, table, memory, copied
         self._waiting: dict[str | None, list[pa.Table]] = {}  # the one that waits longest for more comes first
         self._open: dict[str | None, _Growing] = {}
         self._disorderly: set[str | None] = set()
@@ -111,7 +140,7 @@ class Sorted:
     def abandon(self) -> None:
         """Close what is open; whoever owns the folder clears it."""
         for growing in self._open.values():
-            growing.writer.abandon()
+            growing.abandon()
         self._open.clear()
         self._waiting.clear()
 
@@ -144,7 +173,7 @@ class Sorted:
             self._waiting[partition], self._tails[partition] = [rest], None
             self._held += rest.nbytes
         growing = self._file(partition, self._place(rows, 0), parquet.coded(rows.schema))
-        growing.writer.write(rows)
+        growing.write(rows)
         growing.last = self._place(rows, -1)
         if growing.writer.size > _LARGEST:
             self._close(partition)
@@ -172,7 +201,9 @@ class Sorted:
             make_folder(self._folder)
             path = self._folder / f"{self._number:06}.parquet"
             self._number += 1
-            growing = _Growing(path, parquet.Writer(path, self._table.file_schema, coded), first)
+            schema = self._table.file_schema
+            copy = Copy(path.with_suffix(".arrow"), schema, self._copied) if self._copied else None
+            growing = _Growing(path, parquet.Writer(path, schema, coded), copy, first)
         self._open[partition] = growing
         return growing
 
@@ -180,7 +211,7 @@ class Sorted:
         self._end(partition, self._open.pop(partition))
 
     def _end(self, partition: str | None, growing: _Growing) -> None:
-        self._made.append(Made(growing.path, partition, growing.writer.close().num_rows))
+        self._made.append(growing.close(partition))
 
 
 def _copied(rows: pa.Table) -> pa.Table:

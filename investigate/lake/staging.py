@@ -19,6 +19,7 @@ from investigate.freed import give_back
 from investigate.lake import parquet
 from investigate.lake.duplicates import Search
 from investigate.lake.sorting import Sorted
+from investigate.lake.touches import OF_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +57,8 @@ class Staging:
     def __init__(self, scratch: Scratch, events: Table, rejects: Table, memory: int) -> None:
         self.acquisition = scratch.folder.name
         key = ("source", "tenant", "event_uid")
-        self.new_events = Pile(scratch, "events", events, key, memory, once=True)
+        summed_up = [name for name in OF_EVENTS if name != events.partition_by]
+        self.new_events = Pile(scratch, "events", events, key, memory, once=True, copied=summed_up)
         # A record of several events may be rejected several times.
         self.new_rejects = Pile(scratch, "rejects", rejects, ("evidence", "evidence_record"), memory, once=False)
         self.events = 0
@@ -99,17 +101,26 @@ class Pile:
         key: the columns that, with the partition's, make a row the same as another.
         memory: what may be held of the rows, in bytes.
         once: whether the second of two equal rows of this pile is dropped too.
+        copied: columns of which a copy is kept, see `copies`.
 
     Attributes:
         dropped: how many rows were found to be in the table, or twice in the pile.
     """
 
     def __init__(
-        self, scratch: Scratch, name: str, table: Table, key: Sequence[str], memory: int, *, once: bool
+        self,
+        scratch: Scratch,
+        name: str,
+        table: Table,
+        key: Sequence[str],
+        memory: int,
+        *,
+        once: bool,
+        copied: Sequence[str] = (),
     ) -> None:
         self._scratch, self._folder, self._table, self._once = scratch, scratch.folder / name, table, once
         self._search = Search(table, key, memory)
-        self._sorted = Sorted(self._folder, table, memory // _WAITING)
+        self._sorted = Sorted(self._folder, table, memory // _WAITING, copied)
         self._looked_at: set[str] = set()
         self._offered: list[_Offered] | None = None
         self._evidence: dict[str, int] = {}
@@ -144,6 +155,10 @@ class Pile:
             self._drop(near)
         self._looked_at.update(unseen)
         return [self._action(offered) for offered in self._offered]
+
+    def copies(self) -> dict[str, Path]:
+        """Of the files that were offered, as the table names them, the copies there are."""
+        return {one.action.path: one.made.copy for one in self._offered or () if one.action and one.made.copy}
 
     def _drop(self, near: Sequence[str]) -> None:
         """Take out what is in some files of the table, and what is here twice."""

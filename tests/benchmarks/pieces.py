@@ -99,7 +99,7 @@ def tell(what: str, lake: Lake, seconds: float, base: float | None) -> float:
 def main(pieces: int, events: int) -> None:
     """Run it all."""
     # The roll-up has a benchmark of its own.
-    Lake._sum_up = lambda _: ""  # type: ignore[method-assign]
+    Lake._sum_up = lambda *_: ""  # type: ignore[method-assign]
     root = Path(tempfile.mkdtemp())
     tables = [piece(number, events) for number in range(pieces)]
     one = Lake(root / "one")

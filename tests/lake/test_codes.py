@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +15,12 @@ from hypothesis import strategies as st
 from investigate.events import event_schema
 from investigate.lake import codes, parquet
 from investigate.lake.codes import Files, as_codes, numbered
+from investigate.lake.copies import Copy
 from investigate.lake.storage import Folder
 from investigate.lake.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 COLUMNS = ("date", "actor", "action", "resources", "time")
 ALIKE = {"resources": "resource"}
@@ -57,6 +59,21 @@ def stored(at: Table, root: Path, files: Sequence[Sequence[Row]]) -> list[str]:
     return found
 
 
+def copies_of(at: Table, names: Sequence[str]) -> dict[str, Path]:
+    """Copies of some files, each in two portions, and none of these files any more."""
+    made = {}
+    for name in names:
+        path = Path(at.storage.locate(name))
+        rows = pq.read_table(path, partitioning=None)
+        copy = Copy(path.with_suffix(".arrow"), rows.schema, [column for column in COLUMNS if column != "date"])
+        for start in range(0, len(rows), max(1, len(rows) // 2)):
+            copy.write(rows.slice(start, max(1, len(rows) // 2)))
+        copy.close()
+        path.unlink()
+        made[name] = copy.path
+    return made
+
+
 def texts(batches: pa.RecordBatchReader, values: Mapping[str, pa.Array]) -> list[tuple[Any, ...]]:
     """The rows with values in place of numbers."""
     found = []
@@ -77,6 +94,7 @@ def texts(batches: pa.RecordBatchReader, values: Mapping[str, pa.Array]) -> list
     memory=st.sampled_from([0, 100, LARGE]),
     at_once=st.integers(1, 20),
     days=st.none() | st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    copied=st.booleans(),
 )
 @settings(max_examples=80, deadline=None)
 def test_rows_are_the_same_however_many_columns_are_numbered(
@@ -86,6 +104,7 @@ def test_rows_are_the_same_however_many_columns_are_numbered(
     memory: int,
     at_once: int,
     days: tuple[int, int] | None,
+    copied: bool,
 ) -> None:
     root = tmp_path_factory.mktemp("events")
     at = table(root)
@@ -94,7 +113,8 @@ def test_rows_are_the_same_however_many_columns_are_numbered(
         [(*row, start + timedelta(seconds=1_000 * number + place)) for place, row in enumerate(part)]
         for number, part in enumerate(files)
     ]
-    part = Files(at, stored(at, root, dated), COLUMNS, ALIKE)
+    names = stored(at, root, dated)
+    part = Files(at, names, COLUMNS, ALIKE, copies_of(at, names) if copied else {})
     window = days and (date(2026, 11, days[0]), date(2026, 11, days[1]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codes, "FEW", few)

@@ -32,7 +32,7 @@ from pathlib import Path
 import investigate.lake.compaction
 from investigate.lake.lake import Lake
 lake, at, step = Lake(Path(sys.argv[1])), int(sys.argv[2]), 0
-Lake._sum_up = lambda _: ""
+Lake._sum_up = lambda *_: ""
 def hook(event, _):
     global step
     if event in ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"):
@@ -49,7 +49,7 @@ sys.stdout.write(str(step))
 @pytest.fixture(autouse=True)
 def _without_roll_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has tests of its own, and is most of what a small commit costs."""
-    monkeypatch.setattr(Lake, "_sum_up", lambda _: "")
+    monkeypatch.setattr(Lake, "_sum_up", lambda *_: "")
 
 
 def pieces(lake: Lake, count: int, days: int = 3) -> None:
@@ -265,7 +265,7 @@ def uncompacted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """A lake to copy, and how many steps its compaction takes."""
     root = tmp_path_factory.mktemp("uncompacted") / "lake"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lake, "_sum_up", lambda _: "")
+        patch.setattr(Lake, "_sum_up", lambda *_: "")
         pieces(Lake(root), 5)
     steps = subprocess.run(
         [sys.executable, "-c", COMPACT, str(shutil.copytree(root, root.with_name("copy"))), "0"],

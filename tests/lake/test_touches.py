@@ -17,6 +17,7 @@ from investigate.events import Window, event_schema
 from investigate.lake import lookup, portions, rollup, runs
 from investigate.lake.lake import Lake
 from investigate.lake.lookup import LookUp
+from investigate.lake.storage import Folder
 from investigate.lake.touches import BY_ACTOR, BY_RESOURCE, BY_SRC_IP, COLUMNS, KEY, ORDERS, read
 from tests.lake.made import commit
 
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from investigate.lake.touches import Order
+
 Event = dict[str, Any]
 START = datetime(2026, 11, 1, tzinfo=UTC)
 ALWAYS = Window.of("2026-01-01", "2027-01-01")
 NAMES = ("actor_name", "actor_email", "actor_type")
+
+
+@pytest.fixture(autouse=True)
+def _every_order_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in large lakes."""
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 0)
 
 
 def event(number: int, resources: Sequence[str | None] = ("r",), hours: float = 0, **more: Any) -> Event:
@@ -88,6 +97,10 @@ def _looked_up(lake: Lake, order: str, value: str, window: Window) -> pl.DataFra
     answer = LookUp(lake.orders, 2**29).rows(order, [value], window, lake.events.snapshot().version)
     assert answer is not None
     return answer
+
+
+def _killed(*_given: object) -> int:
+    raise LakeError("cut off", "")
 
 
 def table(events: Sequence[Event]) -> pa.Table:
@@ -151,10 +164,71 @@ def test_many_small_acquisitions_leave_few_runs(folder_lake: Lake, monkeypatch: 
     assert kept(folder_lake, BY_ACTOR.name) == of(events)
 
 
+def test_few_rows_are_kept_in_one_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 2)
+    commit(lake, "a1", table([event(1), event(2), event(3, ["s"])]))
+    assert lake.summed_up(lake.events.snapshot().version)
+    assert [own.events_version is None for own in lake.orders.values()] == [False, True, True]
+    assert kept(lake, BY_RESOURCE.name) == of([event(1), event(2), event(3, ["s"])])
+
+
+@pytest.mark.parametrize("small", [0, portions._SMALL])
+def test_once_there_are_many_rows_all_orders_are_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
+    """Whether the earlier ones are merged with those that make them many or not."""
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 3)
+    monkeypatch.setattr(portions, "_SMALL", small)
+    events = [event(number, [f"r{number}"], hours=24 * number) for number in range(6)]
+    for number in range(5):
+        commit(lake, f"a{number}", table(events[: number + 1]))
+        wanted = [BY_RESOURCE] if number < 3 else ORDERS
+        assert [kept(lake, order.name) for order in wanted] == [of(events[: number + 1])] * len(wanted), number
+        assert [own.events_version is not None for own in lake.orders.values()].count(True) == len(wanted), number
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 9)
+    commit(lake, "a6", table(events))
+    assert [kept(lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
+
+
+def test_a_first_acquisition_of_several_parts_may_be_of_many_rows_only_with_its_last(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 3)
+    monkeypatch.setattr(portions, "_RUN", 2)
+    events = [event(number, [f"r{number}"], hours=24 * number) for number in range(6)]
+    commit(folder_lake, "a1", table(events))
+    assert [kept(folder_lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
+
+
+@pytest.mark.parametrize("order", [BY_ACTOR, BY_RESOURCE])
+def test_what_was_cut_off_when_all_orders_came_to_be_kept_is_made_up_for(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    monkeypatch.setattr(portions, "_SMALL", 0)
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 1)
+    events = [event(number, [f"r{number}"], hours=24 * number) for number in range(4)]
+    commit(lake, "a1", table(events[:1]))
+    with monkeypatch.context() as broken:
+        broken.setattr(lake.orders[order.name].table, "transact", _killed)
+        assert "not summed up yet" in commit(lake, "a2", table(events[1:2])).note
+    assert not lake.summed_up(lake.events.snapshot().version)
+    for number in (2, 3):
+        commit(lake, f"a{number + 1}", table(events[number : number + 1]))
+        assert [kept(lake, one.name) for one in ORDERS] == [of(events[: number + 1])] * len(ORDERS), number
+
+
+def test_new_rows_are_summed_up_without_reading_their_files(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [event(1), event(2, ["s", "r"]), event(3, [], actor="Änn", actor_name=None), event(4, hours=48)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "parquet", lambda *_: pytest.fail("a file was read"))
+        commit(folder_lake, "a1", table(events))
+    assert kept(folder_lake, BY_ACTOR.name) == of(events)
+    commit(folder_lake, "a2", table([events[1], event(5), event(5), event(6, hours=48)]))
+    assert kept(folder_lake, BY_ACTOR.name) == of([*events, event(5), event(6, hours=48)])
+
+
 def test_what_was_cut_off_before_the_roll_up_is_made_up_for(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(lake, "a1", table([event(1)]))
     with monkeypatch.context() as broken:
-        broken.setattr(rollup.Rollup, "catch_up", lambda _self, _progress=None: 0)
+        broken.setattr(rollup.Rollup, "catch_up", lambda *_: 0)
         commit(lake, "a2", table([event(2, ["s"])]))
     assert not lake.summed_up(lake.events.snapshot().version)
     commit(lake, "a3", table([event(3, ["t"])]))
@@ -165,16 +239,16 @@ def test_what_was_cut_off_before_the_roll_up_is_made_up_for(lake: Lake, monkeypa
 def test_what_was_cut_off_between_two_orders_is_made_up_for(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(lake, "a1", table([event(1)]))
     last = lake.touches.orders[BY_RESOURCE.name].table
-
-    def killed(*_given: object) -> int:
-        raise LakeError("cut off", "")
-
     with monkeypatch.context() as broken:
-        broken.setattr(last, "transact", killed)
+        broken.setattr(last, "transact", _killed)
         assert "not summed up yet" in commit(lake, "a2", table([event(2, ["s"])])).note
     assert not lake.summed_up(lake.events.snapshot().version)
     assert lake.touches.catch_up() == 1
     assert [kept(lake, order.name) for order in ORDERS] == [of([event(1), event(2, ["s"])])] * len(ORDERS)
+    monkeypatch.setattr(portions, "_SMALL", 0)  # then what was cut off is not merged with what comes
+    commit(lake, "a3", table([event(3, ["t"])]))
+    events = [event(1), event(2, ["s"]), event(3, ["t"])]
+    assert [kept(lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
 
 
 def test_a_rebuild_gives_the_same(lake: Lake) -> None:
@@ -224,7 +298,11 @@ def test_a_run_that_no_table_has_goes_once_nobody_can_read_it(
     assert not [one for one in own.table.storage.listed() if old.endswith(one.name)]
 
 
-def test_a_look_up_finds_the_touches_of_a_value(lake: Lake) -> None:
+@pytest.mark.parametrize("looked_through", [0, 9])
+def test_a_look_up_finds_the_touches_of_a_value(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, looked_through: int
+) -> None:
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", looked_through)
     events = {1: event(1), 2: event(2, hours=48, actor="bob"), 3: event(3, ["s"], src_ip="10.0.0.9")}
     commit(lake, "a1", table(list(events.values())))
     version = lake.events.snapshot().version
@@ -238,14 +316,16 @@ def test_a_look_up_finds_the_touches_of_a_value(lake: Lake) -> None:
         assert found.equals(lake.look_up.scan(order.name, [value], ALWAYS, version).collect()), value
 
 
-def test_the_query_of_a_look_up_finds_the_same(folder_lake: Lake) -> None:
+@pytest.mark.parametrize("looked_through", [0, 9])
+def test_the_query_of_a_look_up_finds_the_same(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, looked_through: int
+) -> None:
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", looked_through)
     commit(folder_lake, "a1", table([event(1), event(2, ["s"], hours=48), event(3, actor="bob", src_ip=None)]))
     window = Window.of("2026-11-01", "2026-11-02")
     for order, value in ((BY_RESOURCE, "r"), (BY_ACTOR, "ann"), (BY_SRC_IP, "10.0.0.1")):
-        own = folder_lake.orders[order.name]
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            own.table.storage.expose(connection, order.name, own.files() or [], own.table.schema, None)
+        with folder_lake.borrow(version := folder_lake.events.snapshot().version) as connection:
+            folder_lake.expose_touches(connection, version, order.name)
             bound = {"values": [value], "start": window.start, "end": window.end}
             rows = connection.sql(folder_lake.look_up.query(order.name), params=bound).to_arrow_table().cast(_schema())
         assert rows.to_pylist() == _looked_up(folder_lake, order.name, value, window).to_dicts(), order.name
@@ -283,7 +363,7 @@ def test_two_that_sum_up_at_once_leave_one_sum(folder_lake: Lake, tmp_path: Path
     """The slower one finds the table changed when it comes to commit."""
     commit(folder_lake, "a1", table([event(1)]))
     other = Lake(tmp_path / "lake")
-    plan = other.touches._plan(other.events.snapshot(), None)
+    plan = other.touches._plan(other.events.snapshot(), anew=True)
     commit(folder_lake, "a2", table([event(2)]))
     with pytest.raises(rollup._Overtaken):
         other.touches._sum(plan, None)
