@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Copy:
-    """One file of them; neither compressed nor durable, for it goes with the acquisition.
+    """One file of them: streams of one batch each; neither compressed nor durable, for it goes with the acquisition.
 
     Args:
         path: of the file; its folder exists.
@@ -27,15 +27,20 @@ class Copy:
         self.path = path
         self._schema = pa.schema(pa.field(name, _kept(schema.field(name).type)) for name in columns)
         self._out = open(path, "wb", opener=opener)  # noqa: SIM115 - open until `close`
-        self._writer = ipc.new_stream(self._out, self._schema)
 
     def write(self, rows: pa.Table) -> None:
         """Append rows, with other columns or without."""
-        self._writer.write_table(rows.select(self._schema.names).cast(self._schema).combine_chunks())
+        # A chunk after the other would each be cast to a dictionary of its own.
+        whole = rows.select(self._schema.names).combine_chunks()
+        columns = [
+            column if column.type == kind else column.cast(kind)
+            for column, kind in zip(whole.columns, self._schema.types, strict=True)
+        ]
+        with ipc.new_stream(self._out, self._schema) as stream:  # one for all would hold on to its dictionaries
+            stream.write_table(pa.table(columns, schema=self._schema))
 
     def close(self) -> None:
         """Finish the file."""
-        self._writer.close()
         self._out.close()
 
 
@@ -46,11 +51,12 @@ def read(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
         OSError, pa.ArrowException: it cannot be read.
     """
     with pa.memory_map(str(path)) as file:
-        names = ipc.open_stream(file).schema.names
-        file.seek(0)
-        options = ipc.IpcReadOptions(included_fields=[names.index(name) for name in columns], use_threads=False)
-        for batch in ipc.open_stream(file, options=options):
-            yield pa.Table.from_batches([batch]).select(columns)  # of no fields at all it includes every one
+        while (start := file.tell()) < file.size():
+            names = ipc.open_stream(file).schema.names
+            file.seek(start)
+            options = ipc.IpcReadOptions(included_fields=[names.index(name) for name in columns], use_threads=False)
+            for batch in ipc.open_stream(file, options=options):
+                yield pa.Table.from_batches([batch]).select(columns)  # of no fields at all it includes every one
 
 
 def _kept(kind: pa.DataType) -> pa.DataType:
