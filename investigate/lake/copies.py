@@ -29,7 +29,7 @@ class Copy:
         self._out = open(path, "wb", opener=opener)  # noqa: SIM115 - open until `close`
 
     def write(self, rows: pa.Table) -> None:
-        """Append rows, with other columns or without."""
+        """Append rows, with other columns or without; all that is in their dictionaries is kept."""
         # A chunk after the other would each be cast to a dictionary of its own.
         whole = rows.select(self._schema.names).combine_chunks()
         columns = [

@@ -1,4 +1,4 @@
-"""Look-ups in `touches`: the few rows of some resources, actors or addresses, found by opening a few files."""
+"""Look-ups in `touches`: the few rows of some resources, actors or addresses, in few files or of few rows."""
 
 from __future__ import annotations
 

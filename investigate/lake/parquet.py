@@ -18,7 +18,7 @@ from investigate.events import iso
 from investigate.lake.private import opener
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from investigate.lake.storage import Stored
@@ -52,10 +52,17 @@ class Writer:
         path: of the file; its folder exists.
         schema: of its rows, without the partition's column.
         coded: columns of text that mostly come as dictionaries, and are written as such.
+        also: gets the rows of each row group, dictionaries with hardly a value that is not theirs.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, coded: Collection[str] = ()) -> None:
-        self._schema = schema
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        coded: Collection[str] = (),
+        also: Callable[[pa.Table], None] | None = None,
+    ) -> None:
+        self._schema, self._also = schema, also
         self._path = path
         self._written = pa.schema(field.with_type(_CODED) if field.name in coded else field for field in schema)
         self._out = open(path, "wb", opener=opener)  # noqa: SIM115 - open until `close`
@@ -86,7 +93,10 @@ class Writer:
                 _coded(column) if kind == _CODED else column.cast(kind)
                 for column, kind in zip(part.columns, self._written.types, strict=True)
             ]
-            self._writer.write_table(pa.table(columns, schema=self._written))
+            group = pa.table(columns, schema=self._written)
+            self._writer.write_table(group)
+            if self._also:
+                self._also(group)
 
     def close(self) -> pq.FileMetaData:
         """Finish the file, and make it durable."""
@@ -98,9 +108,9 @@ class Writer:
 
     def abandon(self) -> None:
         """Let go of a file that nobody wants."""
-        with suppress(OSError, pa.ArrowException):
-            self._writer.close()
-        self._out.close()
+        for one in (self._writer, self._out):
+            with suppress(OSError, pa.ArrowException):
+                one.close()
 
 
 def coded(schema: pa.Schema) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from threading import Event, Lock
 from types import MappingProxyType
@@ -52,7 +52,8 @@ _IN_HAND: Final = 24 * 2**20
 """Bytes of its rows, after which a file is no longer."""
 _TRIES: Final = 3
 _LOOKED_THROUGH: Final = 2_000_000
-"""Rows of `touches` that are looked through for anybody in a twentieth of a second: other orders are kept of more."""
+"""Rows of `touches` that are looked through in a twentieth of a second where they lie on a disk of this machine: other
+orders are kept of more, and of any number elsewhere."""
 _WORTH: Final = 20_000
 """From so many rows on they are held in a file."""
 _ROWS: Final = "rows.duckdb"
@@ -80,8 +81,10 @@ class _Plan:
         version: of the events.
         most: rows a run may have.
         parts: files of the events, of which each part becomes a run.
-        runs: those that stay.
-        orders: that are kept; should there be too many rows for one, all.
+        runs: those that stay, or are taken up.
+        orders: that are kept.
+        anew: whether all is summed up, whatever runs there are.
+        grown: whether orders are kept that were not: one run takes up all there are then.
         seen: the version of each order's table.
         copies: of some files of the events, see `copies`.
     """
@@ -92,6 +95,8 @@ class _Plan:
     parts: Sequence[Sequence[str]]
     runs: Sequence[Run]
     orders: Sequence[Order]
+    anew: bool
+    grown: bool
     seen: Mapping[str, int]
     copies: Mapping[str, Path]
 
@@ -176,22 +181,25 @@ class Rollup:
         self,
         snapshot: Snapshot,
         copies: Mapping[str, Path] = MappingProxyType({}),
-        orders: Sequence[Order] = (),
         *,
         anew: bool = False,
+        grown: bool = False,
     ) -> _Plan:
-        """What is to be summed up of a snapshot of the events: what is new, or all of it `anew`; `orders` are kept."""
-        orders = orders or self._kept()
+        """What is to be summed up of a snapshot of the events; see `_Plan`."""
+        orders = ORDERS if grown or not self._events.storage.local_folders else self._kept()
         seen = {name: own.table.snapshot().version for name, own in self.orders.items()}
         identity = f"{NAME}{snapshot.version}-{seen[BY_RESOURCE.name] + 1}"
         runs = self.orders[BY_RESOURCE.name].runs()
         fresh = None if anew else self._fresh(snapshot)
-        if fresh is None or not self._have(orders, runs, identity):
+        anew = fresh is None or not (grown or self._have(orders, runs, identity))
+        if fresh is None or anew:
             fresh, runs, identity = snapshot.names, [], f"{identity}-anew"
+        elif grown:
+            identity = f"{identity}-grown"
         counts = self._events.counts()
         most = portions.most(sum(counts.values()))
         parts = portions.parts(sorted(fresh), counts, most)
-        return _Plan(identity, snapshot.version, most, parts, runs, orders, seen, copies)
+        return _Plan(identity, snapshot.version, most, parts, runs, orders, anew, grown, seen, copies)
 
     def _have(self, orders: Sequence[Order], runs: Sequence[Run], identity: str) -> bool:
         """Whether some orders have those runs, or what the plan of that identity makes of them.
@@ -205,6 +213,12 @@ class Rollup:
         )
 
     def _sum(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
+        with suppress(_Grown):
+            return self._tried(plan, progress)
+        snapshot = self._events.snapshot(plan.version)
+        return self._tried(self._plan(snapshot, plan.copies, anew=plan.anew, grown=True), progress)
+
+    def _tried(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
         try:
             try:
                 return self._written(plan, self._memory // 2, progress)
@@ -212,9 +226,6 @@ class Rollup:
                 if not short_of_memory(error):
                     raise
             return self._written(plan, self._memory, progress)
-        except _Grown:
-            snapshot = self._events.snapshot(plan.version)
-            return self._sum(self._plan(snapshot, plan.copies, ORDERS, anew=True), progress)
         except _FAILED as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
@@ -232,7 +243,9 @@ class Rollup:
         give_back()  # what the acquisition, or a part before, left in holes is as much as an engine may use
         with Scratch(self._scratch(plan.identity), memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
-                merged = portions.merged(list(stay.values()), sizes[number], portions.days(part), plan.most)
+                merged = list(stay.values())
+                if not plan.grown:
+                    merged = portions.merged(merged, sizes[number], portions.days(part), plan.most)
                 stay = {name: run for name, run in stay.items() if run not in merged}
                 rows = sizes[number] + sum(run.rows for run in merged)
                 with closing(scratch.engine(_ROWS if rows >= _WORTH else ":memory:")) as connection:
@@ -312,13 +325,14 @@ class Rollup:
         added: list[tuple[Order, AddAction]] = []
 
         def write() -> None:
-            while not stopped.is_set():
+            while True:
                 with taking:
-                    order, number, batches = next(files, (None, 0, []))
+                    order, number, batches = (None, 0, []) if stopped.is_set() else next(files, (None, 0, []))
                 if order is None:
                     return
                 table = self.orders[order.name].table
                 added.append((order, scratch.put(table, names.format(number), batches, {})))
+                del batches  # before the rows of another file are in hand
 
         def stop() -> None:
             stopped.set()

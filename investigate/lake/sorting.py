@@ -66,21 +66,15 @@ class _Growing:
     copy: Copy | None
     last: tuple[Any, ...]
 
-    def write(self, rows: pa.Table) -> None:
-        self.writer.write(rows)
-        if self.copy:
-            self.copy.write(rows)
-
     def close(self, partition: str | None) -> Made:
-        rows = self.writer.close().num_rows
         if self.copy:
             self.copy.close()
-        return Made(self.path, partition, rows, self.copy.path if self.copy else None)
+        return Made(self.path, partition, self.writer.close().num_rows, self.copy.path if self.copy else None)
 
     def abandon(self) -> None:
         self.writer.abandon()
         if self.copy:
-            with suppress(OSError, pa.ArrowException):
+            with suppress(OSError):
                 self.copy.close()
 
 
@@ -173,7 +167,7 @@ class Sorted:
             self._waiting[partition], self._tails[partition] = [rest], None
             self._held += rest.nbytes
         growing = self._file(partition, self._place(rows, 0), parquet.coded(rows.schema))
-        growing.write(rows)
+        growing.writer.write(rows)
         growing.last = self._place(rows, -1)
         if growing.writer.size > _LARGEST:
             self._close(partition)
@@ -203,7 +197,8 @@ class Sorted:
             self._number += 1
             schema = self._table.file_schema
             copy = Copy(path.with_suffix(".arrow"), schema, self._copied) if self._copied else None
-            growing = _Growing(path, parquet.Writer(path, schema, coded), copy, first)
+            writer = parquet.Writer(path, schema, coded, also=copy.write if copy else None)
+            growing = _Growing(path, writer, copy, first)
         self._open[partition] = growing
         return growing
 

@@ -176,7 +176,9 @@ class Pile:
             if old.action is not None:
                 # Nothing can commit it any more: another writer has the version it was offered as.
                 self._table.storage.remove([old.action.path])
-            path.unlink(missing_ok=True)
+            for gone in (path, old.made.copy):
+                if gone:
+                    gone.unlink(missing_ok=True)
 
     def _without(self, path: Path, made: Made, rows: pa.Array) -> Made | None:
         """A file like one that was made, but for some rows; None where no row is left."""

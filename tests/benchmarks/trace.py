@@ -91,7 +91,7 @@ def sizes(folder: Path, total: int) -> None:
     found = {path.name: _size(path) for path in sorted(lake.iterdir()) if path.name in _TABLES}
     found["plain, without raw"] = _size(folder / "plain")
     print("bytes an event: " + ", ".join(f"{name} {size / total:.1f}" for name, size in found.items()))
-    touches = sum(found[name] for name in _TABLES[1:])
+    touches = sum(found.get(name, 0) for name in _TABLES[1:])
     print(f"touches, all orders, to events: {touches / found['events']:.2f} (goal: at most 0.40)")
 
 

@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 import investigate
 from investigate.events import Window, event_schema, reject_schema
+from investigate.lake import rollup
 from investigate.lake.lake import Lake
 from investigate.lake.runs import Runs
 from tests.trace.lakes import START, event, few, instants
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 ENDS = {"start": START - timedelta(days=1), "end": START + timedelta(days=9)}
+
+
+@pytest.fixture(autouse=True, params=[0, rollup._LOOKED_THROUGH], ids=["every order", "one order"])
+def _orders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As large lakes keep them, and as small ones do."""
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", request.param)
 
 
 def keep(case: Case, acquisition: str, events: list[Event]) -> None:

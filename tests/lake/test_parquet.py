@@ -91,3 +91,15 @@ def test_a_dictionary_with_a_value_twice_is_refused(tmp_path: Path) -> None:
     rows = rows.set_column(rows.schema.get_field_index("actor"), rows.schema.field("actor"), twice)
     with pytest.raises(pa.ArrowInvalid, match="twice"):
         written(tmp_path / "a.parquet", rows)
+
+
+def test_what_goes_elsewhere_too_has_no_values_that_are_not_its_own(tmp_path: Path) -> None:
+    """A day's rows come with the dictionaries of all the chunks they are of."""
+    many = pa.array([f"user/{number}" for number in range(10_000)])
+    rows = pa.table({"actor": pa.DictionaryArray.from_arrays(pa.array([7, 9_000, None, 7], pa.int32()), many)})
+    given: list[pa.Table] = []
+    writer = parquet.Writer(tmp_path / "a.parquet", pa.schema([("actor", pa.string())]), ["actor"], also=given.append)
+    writer.write(rows)
+    writer.close()
+    assert [table["actor"].to_pylist() for table in given] == [["user/7", "user/9000", None, "user/7"]]
+    assert given[0]["actor"].chunk(0).dictionary.to_pylist() == ["user/7", "user/9000"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+    from deltalake.transaction import AddAction
 
+    from investigate.lake.table import Table
     from investigate.lake.touches import Order
 
 Event = dict[str, Any]
@@ -164,55 +167,80 @@ def test_many_small_acquisitions_leave_few_runs(folder_lake: Lake, monkeypatch: 
     assert kept(folder_lake, BY_ACTOR.name) == of(events)
 
 
-def test_few_rows_are_kept_in_one_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_rows_of_a_disk_are_kept_in_one_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 2)
-    commit(lake, "a1", table([event(1), event(2), event(3, ["s"])]))
+    events = [event(1), event(2), event(3, ["s"])]
+    commit(lake, "a1", table(events))
     assert lake.summed_up(lake.events.snapshot().version)
-    assert [own.events_version is None for own in lake.orders.values()] == [False, True, True]
-    assert kept(lake, BY_RESOURCE.name) == of([event(1), event(2), event(3, ["s"])])
+    wanted = [BY_RESOURCE] if lake.events.storage.local_folders else ORDERS
+    assert [own.order for own in lake.orders.values() if own.events_version is not None] == list(wanted)
+    assert [kept(lake, order.name) for order in wanted] == [of(events)] * len(wanted)
 
 
 @pytest.mark.parametrize("small", [0, portions._SMALL])
-def test_once_there_are_many_rows_all_orders_are_kept(lake: Lake, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
-    """Whether the earlier ones are merged with those that make them many or not."""
+def test_once_there_are_many_rows_all_orders_are_kept(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    """Whether the earlier ones would be merged with those that make them many or not; no event is read again."""
     monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 3)
     monkeypatch.setattr(portions, "_SMALL", small)
+    real, read_again = Folder.parquet, list[str]()
+    monkeypatch.setattr(Folder, "parquet", lambda *given: read_again.append(given[1]) or real(*given))
     events = [event(number, [f"r{number}"], hours=24 * number) for number in range(6)]
     for number in range(5):
-        commit(lake, f"a{number}", table(events[: number + 1]))
+        commit(folder_lake, f"a{number}", table(events[: number + 1]))
         wanted = [BY_RESOURCE] if number < 3 else ORDERS
-        assert [kept(lake, order.name) for order in wanted] == [of(events[: number + 1])] * len(wanted), number
-        assert [own.events_version is not None for own in lake.orders.values()].count(True) == len(wanted), number
+        assert [kept(folder_lake, order.name) for order in wanted] == [of(events[: number + 1])] * len(wanted), number
+        assert [own.events_version is not None for own in folder_lake.orders.values()].count(True) == len(wanted), (
+            number
+        )
     monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 9)
-    commit(lake, "a6", table(events))
-    assert [kept(lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
-
-
-def test_a_first_acquisition_of_several_parts_may_be_of_many_rows_only_with_its_last(
-    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 3)
-    monkeypatch.setattr(portions, "_RUN", 2)
-    events = [event(number, [f"r{number}"], hours=24 * number) for number in range(6)]
-    commit(folder_lake, "a1", table(events))
+    commit(folder_lake, "a6", table(events))
     assert [kept(folder_lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
+    assert not [name for name in read_again if name.startswith("date=")]
+
+
+def test_a_file_ends_where_its_rows_take_much_memory(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollup, "_IN_HAND", 1)
+    events = [event(number, [f"r{number:05}"]) for number in range(3 * BY_RESOURCE.group)]
+    commit(folder_lake, "a1", table(events))
+    assert [len(own.files() or []) for own in folder_lake.orders.values()] == [3, 1, 1]
+    assert [kept(folder_lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
+
+
+def test_a_file_that_cannot_be_written_ends_the_others(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, puts = rollup.Scratch.put, list[str]()
+
+    def full(self: rollup.Scratch, at: Table, name: str, *rest: object) -> AddAction:
+        puts.append(name)
+        if len(puts) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, at, name, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rollup.Scratch, "put", full)
+        assert "No space left" in commit(folder_lake, "a1", table([event(1)])).note
+    assert len(puts) < len(ORDERS)
+    assert not folder_lake.staged()
+    assert folder_lake.touches.catch_up() == 1
+    assert [kept(folder_lake, order.name) for order in ORDERS] == [of([event(1)])] * len(ORDERS)
 
 
 @pytest.mark.parametrize("order", [BY_ACTOR, BY_RESOURCE])
 def test_what_was_cut_off_when_all_orders_came_to_be_kept_is_made_up_for(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, order: Order
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, order: Order
 ) -> None:
     monkeypatch.setattr(portions, "_SMALL", 0)
     monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 1)
     events = [event(number, [f"r{number}"], hours=24 * number) for number in range(4)]
-    commit(lake, "a1", table(events[:1]))
+    commit(folder_lake, "a1", table(events[:1]))
     with monkeypatch.context() as broken:
-        broken.setattr(lake.orders[order.name].table, "transact", _killed)
-        assert "not summed up yet" in commit(lake, "a2", table(events[1:2])).note
-    assert not lake.summed_up(lake.events.snapshot().version)
+        broken.setattr(folder_lake.orders[order.name].table, "transact", _killed)
+        assert "not summed up yet" in commit(folder_lake, "a2", table(events[1:2])).note
+    assert not folder_lake.summed_up(folder_lake.events.snapshot().version)
     for number in (2, 3):
-        commit(lake, f"a{number + 1}", table(events[number : number + 1]))
-        assert [kept(lake, one.name) for one in ORDERS] == [of(events[: number + 1])] * len(ORDERS), number
+        commit(folder_lake, f"a{number + 1}", table(events[number : number + 1]))
+        assert [kept(folder_lake, one.name) for one in ORDERS] == [of(events[: number + 1])] * len(ORDERS), number
 
 
 def test_new_rows_are_summed_up_without_reading_their_files(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
