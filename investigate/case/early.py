@@ -47,7 +47,6 @@ class Early:
         self._aside: list[tuple[Batch, Path | None, Path | None]] = []
         self._wanted = threading.Event()
         self._failed = False
-        self._size = -1
         self.normaliser: Normaliser
         self._batches: Generator[Batch, None, None]
         self._stream: BinaryIO | None = None
@@ -68,7 +67,7 @@ class Early:
 
     def holds(self, files: Sequence[EvidenceFile]) -> bool:
         """Whether what is being read is the one file of some evidence; from here on nothing is set aside any more."""
-        if not self.arriving.sound or [file.size for file in files] != [self._size]:
+        if not self.arriving.sound or [file.size for file in files] != [self.arriving.total]:
             self.arriving.give_up()
         self._wanted.set()
         self._join()
@@ -94,7 +93,7 @@ class Early:
     def _run(self, folder: Path, opened: ExitStack) -> None:
         try:
             stream, size = self.arriving.stream()
-            self._stream, self._size = opened.enter_context(stream), size
+            self._stream = opened.enter_context(stream)
             self.normaliser = opened.enter_context(normaliser(self._case, self._source, self._tenant))
             self._batches = self.normaliser.read([Input(stream, size, _UNKNOWN)])
             opened.callback(self._batches.close)

@@ -19,13 +19,18 @@ class GivenUp(Exception):
 
 
 class Arriving:
-    """How far a file has come, between the one that writes it and the one that reads it."""
+    """How far a file has come, between the one that writes it and the one that reads it.
 
-    def __init__(self) -> None:
+    Args:
+        wanted: whether anybody reads it before it is whole.
+    """
+
+    def __init__(self, *, wanted: bool = True) -> None:
         self._changed = threading.Condition()
-        self._open: Callable[[], BinaryIO] | None = None
+        self._file: BinaryIO | None = None
+        self._taken = False
         self._size = self._total = 0
-        self._over = False
+        self._over = not wanted
 
     # The writer's side
 
@@ -38,8 +43,13 @@ class Arriving:
             total: bytes it will have; unless that is known, it cannot be read before it is whole.
         """
         with self._changed:
-            self._over |= total is None or (self._open is not None and total != self._total)
-            self._open, self._size, self._total = reader, size, total or 0
+            self._over |= total is None or (self._file is not None and total != self._total)
+            if self._file is None and not self._over:
+                try:
+                    self._file = reader()  # at once: when it is whole it lies elsewhere
+                except OSError:
+                    self._over = True
+            self._size, self._total = size, total or 0
             self._changed.notify_all()
 
     def grew(self, size: int) -> None:
@@ -57,6 +67,8 @@ class Arriving:
         """End it: whoever reads, or waits for more, is told by `GivenUp`."""
         with self._changed:
             self._over = True
+            if self._file is not None and not self._taken:
+                self._file.close()
             self._changed.notify_all()
 
     # The reader's side
@@ -66,6 +78,11 @@ class Arriving:
         """Whether all that was read is as the file has it now."""
         return not self._over
 
+    @property
+    def total(self) -> int | None:
+        """Bytes it will have, None where nobody has begun it."""
+        return None if self._file is None else self._total
+
     def stream(self) -> tuple[BinaryIO, int]:
         """The file as a stream that waits for what is not there yet, and its size in the end.
 
@@ -73,10 +90,11 @@ class Arriving:
             GivenUp: see there; so do the stream's methods.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._open is not None or self._over)
-            if self._over or self._open is None:
+            self._changed.wait_for(lambda: self._file is not None or self._over)
+            if self._over or self._file is None:
                 raise GivenUp
-            return io.BufferedReader(_Stream(self, self._open(), self._total), _BUFFER), self._total
+            self._taken = True
+            return io.BufferedReader(_Stream(self, self._file, self._total), _BUFFER), self._total
 
     def after(self, place: int) -> int:
         """Bytes there are, once these are more than `place`, or all."""

@@ -91,7 +91,7 @@ def download(
         Client(base, {"Accept": "*/*"}, config, vendor=_S3, hidden=link.secrets, transport=transport) as client,
         store.resume(link.key, link.name, extension(link.name)) as incoming,
     ):
-        transfer = _Transfer(link, client, incoming, progress, now, window, arriving or Arriving())
+        transfer = _Transfer(link, client, incoming, progress, now, window, arriving or Arriving(wanted=False))
         transfer.run()
         return Received(
             files=(incoming.commit(),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import threading
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -165,6 +166,18 @@ def test_it_ends_as_a_file_that_was_whole(
     assert acquired.counts.stored == EVENTS
     assert all(mine.equals(theirs) for mine, theirs in zip(held(case), whole[1], strict=True))
     assert case.lake.staged() == []
+
+
+def test_a_file_that_is_whole_before_its_reader_comes_to_it_is_read_as_it_came(
+    case: Case, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies elsewhere by then."""
+    asked, run, holds = threading.Event(), Watched._run, Watched.holds
+    monkeypatch.setattr(Watched, "_run", lambda self, *given: asked.wait(60) and run(self, *given))
+    monkeypatch.setattr(Watched, "holds", lambda self, files: asked.set() or holds(self, files))
+    acquired, early = brought(case, data, steadily)
+    assert early.used
+    assert acquired.counts.stored == EVENTS
 
 
 def test_records_are_read_before_the_file_is_whole(case: Case, data: bytes) -> None:
