@@ -200,6 +200,17 @@ def test_once_there_are_many_rows_all_orders_are_kept(
     assert not [name for name in read_again if name.startswith("date=")]
 
 
+def test_a_first_acquisition_of_several_parts_may_be_of_many_rows_only_with_its_last(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 3)
+    monkeypatch.setattr(portions, "_RUN", 2)
+    events = [event(number, [f"r{number}"], hours=24 * number) for number in range(6)]
+    commit(folder_lake, "a1", table(events))
+    assert [kept(folder_lake, order.name) for order in ORDERS] == [of(events)] * len(ORDERS)
+    assert len(folder_lake.orders[BY_RESOURCE.name].runs()) > 1
+
+
 def test_a_file_ends_where_its_rows_take_much_memory(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollup, "_IN_HAND", 1)
     events = [event(number, [f"r{number:05}"]) for number in range(3 * BY_RESOURCE.group)]
