@@ -96,13 +96,13 @@ def read(spark: Any, files: Sequence[str], kinds: Mapping[str, str]) -> Any:
     Raises:
         LakeError: they cannot be read.
     """
-    schema = ", ".join(f"`{name}` {_TYPES[kind]}" for name, kind in kinds.items())
     with _quiet(), _told():
         if not files:
             none = ", ".join(f"CAST(NULL AS {_TYPES[kind]}) AS `{name}`" for name, kind in kinds.items())
             return spark.sql(f"SELECT {none} WHERE false")  # of Python's own rows a worker on PATH would be asked
         # Hadoop's own name for S3 is s3a; the older ones are gone from it.
         names = [f"s3a://{name.removeprefix('s3://')}" if name.startswith("s3://") else name for name in files]
+        schema = ", ".join(f"`{name}` {_TYPES[kind]}" for name, kind in kinds.items())
         reader = spark.read.schema(schema).option("basePath", names[0].rsplit("/", 2)[0])
         # Other writers than old Sparks never counted days by the Julian calendar.
         exact = reader.option("datetimeRebaseMode", "CORRECTED")

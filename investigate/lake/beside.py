@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, TypeVar
 from investigate.lake.sql import LISTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
 _Made = TypeVar("_Made")
 
 
-def beside_each_other(work: Sequence[Callable[[], _Made]], threads: int, stop: Callable[[], None]) -> list[_Made]:
+def beside_each_other(work: Iterable[Callable[[], _Made]], threads: int, stop: Callable[[], None]) -> list[_Made]:
     """What each piece of work gives, in their order; raises what one that fails raises.
 
     Args:
-        work: the pieces; none of them begins once one has failed, or who waits is interrupted.
+        work: the pieces, asked for by one thread at a time, once it has nothing else to do; none is asked for once one
+            has failed, or who waits is interrupted.
         threads: so many are worked on at a time.
-        stop: has those that have begun then end soon, which is waited for.
+        stop: has those that have begun, or come about, then end soon, which is waited for.
     """
     begins, ended, taking = Event(), Event(), Lock()  # nobody waits for a thread in whose start a Ctrl-C fell
     pieces, made = iter(enumerate(work)), dict[int, _Made]()
@@ -28,12 +29,13 @@ def beside_each_other(work: Sequence[Callable[[], _Made]], threads: int, stop: C
     def run() -> None:
         begins.wait()
         while True:
-            with taking:
-                number, piece = (-1, None) if ended.is_set() else next(pieces, (-1, None))
-            if piece is None:
-                return
             try:
+                with taking:
+                    number, piece = (-1, None) if ended.is_set() else next(pieces, (-1, None))
+                if piece is None:
+                    return
                 made[number] = piece()
+                del piece  # before another is asked for
             except BaseException:
                 ended.set()
                 raise
@@ -51,4 +53,4 @@ def beside_each_other(work: Sequence[Callable[[], _Made]], threads: int, stop: C
             begins.set()
             stop()
             raise
-    return [made[number] for number in range(len(work))]
+    return [made[number] for number in range(len(made))]

@@ -12,7 +12,6 @@ import secrets
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from threading import Event, Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -22,16 +21,15 @@ import pyarrow as pa
 from investigate.errors import LakeError, first_line
 from investigate.freed import give_back
 from investigate.lake import portions
-from investigate.lake.beside import beside_each_other
 from investigate.lake.codes import Files, as_codes, numbered
-from investigate.lake.ranges import ranges
+from investigate.lake.ordered import in_orders
 from investigate.lake.runs import summed_up
 from investigate.lake.scratch import Scratch, short_of_memory
 from investigate.lake.table import Change
-from investigate.lake.touches import BY_RESOURCE, COLUMNS, OF_EVENTS, ORDERS, kept, of_events, summed
+from investigate.lake.touches import BY_RESOURCE, COLUMNS, OF_EVENTS, ORDERS, of_events, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -41,15 +39,6 @@ if TYPE_CHECKING:
     from investigate.lake.table import Snapshot, Table
     from investigate.lake.touches import Order
 
-_SORTED: Final = 1_200
-"""So many rows are sorted at once in one MiB of memory, and by the square of it in more: of each part that fits into
-memory a block must do so, too. Measured: 8 million in 85 MiB pass, 16 million run out."""
-_WRITERS: Final = 2
-"""So many files are in hand at a time: of one the rows are sorted while another is written."""
-_FILE: Final = 2**17
-"""Rows a file: a look-up reads the footer of one, and of that one or two row groups."""
-_IN_HAND: Final = 24 * 2**20
-"""Bytes of its rows, after which a file is no longer."""
 _TRIES: Final = 3
 _LOOKED_THROUGH: Final = 2_000_000
 """Rows of `touches` that are looked through in a twentieth of a second where they lie on a disk of this machine: other
@@ -259,7 +248,8 @@ class Rollup:
                             raise _Grown
                         orders = ORDERS
                     names = f"{plan.identity}-{number:03}/{{:04}}-{token}.parquet"
-                    for order, action in self._sorted(scratch, connection, codes, names, orders, memory):
+                    tables = {order: self.orders[order.name].table for order in orders}
+                    for order, action in in_orders(scratch, connection, codes, tables, names, memory):
                         added[order.name].append(action)
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
                 give_back()
@@ -301,67 +291,6 @@ class Rollup:
             into = "INSERT INTO rows BY NAME"
         return codes
 
-    def _sorted(
-        self,
-        scratch: Scratch,
-        connection: duckdb.DuckDBPyConnection,
-        codes: Mapping[str, pa.Array],
-        names: str,
-        orders: Sequence[Order],
-        memory: int,
-    ) -> list[tuple[Order, AddAction]]:
-        """The files of a run in each of some orders: while one is written the rows of the next are sorted.
-
-        Args:
-            scratch: where they are made.
-            connection: with the table `rows`.
-            codes: of `_gather`.
-            names: of the files, with a place for the number of one.
-            orders: some.
-            memory: what sorting may use, in bytes.
-        """
-        files = self._files(connection, codes, orders, _sortable(memory))
-        taking, stopped = Lock(), Event()
-        added: list[tuple[Order, AddAction]] = []
-
-        def write() -> None:
-            while True:
-                with taking:
-                    order, number, batches = (None, 0, []) if stopped.is_set() else next(files, (None, 0, []))
-                if order is None:
-                    return
-                table = self.orders[order.name].table
-                added.append((order, scratch.put(table, names.format(number), batches, {})))
-                del batches  # before the rows of another file are in hand
-
-        def stop() -> None:
-            stopped.set()
-            connection.interrupt()
-
-        beside_each_other([write] * _WRITERS, _WRITERS, stop)
-        return added
-
-    def _files(
-        self, connection: duckdb.DuckDBPyConnection, codes: Mapping[str, pa.Array], orders: Sequence[Order], most: int
-    ) -> Iterator[tuple[Order, int, list[pa.RecordBatch]]]:
-        """The rows of each file: those of the table `rows` in some orders, no more than so many of them sorted at once.
-
-        Yields:
-            For each file its order, its number among those of the order, and its rows.
-        """
-        for order in orders:
-            parts = (
-                connection.sql(
-                    f"SELECT {kept(order)} FROM rows WHERE {where} ORDER BY {', '.join(order.sort)}", params=values
-                )
-                for where, values in list(ranges(connection, "rows", order.sort, most))
-            )
-            rows = itertools.chain.from_iterable(part.to_arrow_reader(order.group) for part in parts)
-            numbers = itertools.count()
-            while batches := _up_to(rows, _FILE // order.group):
-                yield order, next(numbers), list(_named(batches, codes))
-                del batches
-
     def _commit(self, own: Runs, plan: _Plan, stay: Mapping[str, Run], added: Sequence[AddAction]) -> None:
         used = False
 
@@ -375,31 +304,6 @@ class Rollup:
         own.table.transact(plan.identity, change)
         if not used:  # an earlier process had come so far with the same plan
             own.table.storage.remove(action.path for action in added)
-
-
-def _sortable(memory: int) -> int:
-    """How many rows an engine sorts at once that may use so many bytes."""
-    return int(_SORTED * max(memory / 2**20, 1) ** 2)
-
-
-def _up_to(rows: Iterator[pa.RecordBatch], most: int) -> list[pa.RecordBatch]:
-    """The next batches, no more than so many, and fewer where they take much memory."""
-    found: list[pa.RecordBatch] = []
-    size = 0
-    while len(found) < most and size < _IN_HAND and (batch := next(rows, None)) is not None:
-        found.append(batch)
-        size += batch.nbytes
-    return found
-
-
-def _named(batches: Iterable[pa.RecordBatch], codes: Mapping[str, pa.Array]) -> Iterator[pa.RecordBatch]:
-    """Batches with values in place of their places."""
-    for batch in batches:
-        columns = [
-            pa.DictionaryArray.from_arrays(batch[name], codes[name]) if name in codes else batch[name]
-            for name in batch.schema.names
-        ]
-        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _days_of(rows: Files) -> dict[date, int]:

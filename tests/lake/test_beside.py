@@ -6,10 +6,14 @@ import os
 import signal
 import threading
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
 from investigate.lake.beside import beside_each_other
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SOON = 20  # seconds, in which all of this is done many times over
 
@@ -57,6 +61,18 @@ def test_the_first_to_fail_ends_those_at_work_and_lets_none_begin() -> None:
     with pytest.raises(OSError, match="no space left"):
         beside_each_other(work, 2, stopped.set)
     assert (ended, begun) == ([True], [])
+
+
+def test_a_piece_that_does_not_come_about_ends_those_at_work() -> None:
+    stopped = threading.Event()
+
+    def pieces() -> Iterator[Callable[[], bool]]:
+        yield partial(stopped.wait, SOON)
+        raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        beside_each_other(pieces(), 2, stopped.set)
+    assert stopped.is_set()
 
 
 def test_a_ctrl_c_ends_those_at_work_and_lets_none_begin() -> None:

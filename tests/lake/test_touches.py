@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from investigate.errors import LakeError
 from investigate.events import Window, event_schema
-from investigate.lake import lookup, portions, rollup, runs
+from investigate.lake import lookup, ordered, portions, rollup, runs
 from investigate.lake.lake import Lake
 from investigate.lake.lookup import LookUp
 from investigate.lake.storage import Folder
@@ -212,7 +212,7 @@ def test_a_first_acquisition_of_several_parts_may_be_of_many_rows_only_with_its_
 
 
 def test_a_file_ends_where_its_rows_take_much_memory(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollup, "_IN_HAND", 1)
+    monkeypatch.setattr(ordered, "_IN_HAND", 1)
     events = [event(number, [f"r{number:05}"]) for number in range(3 * BY_RESOURCE.group)]
     commit(folder_lake, "a1", table(events))
     assert [len(own.files() or []) for own in folder_lake.orders.values()] == [3, 1, 1]
