@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import world
 
+from investigate.lake.ordered import _FILE
 from investigate.lake.parquet import _DELTAS, ROW_GROUP
 from investigate.lake.portions import most
-from investigate.lake.rollup import _FILE
 from investigate.lake.sql import file_list, literal
 from investigate.lake.touches import BY_ACTOR, ORDERS, Order, kept, read
 
