@@ -43,9 +43,10 @@ _TRIES: Final = 3
 _LOOKED_THROUGH: Final = 2_000_000
 """Rows of `touches` that are looked through in a twentieth of a second where they lie on a disk of this machine: other
 orders are kept of more, and of any number elsewhere."""
-_WORTH: Final = 20_000
-"""From so many rows on they are held in a file."""
 _ROWS: Final = "rows.duckdb"
+_WITHIN: Final = 12_000
+"""So many rows for each MiB of memory are summed up within three quarters of it; more are held in a file, with half of
+it: that much is left over by an acquisition that had more to do."""
 _OF_VALUES: Final = 3
 """Of the memory of an engine, this part again may hold the values of columns."""
 NAME: Final = "touches-"
@@ -210,19 +211,25 @@ class Rollup:
     def _tried(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
         try:
             try:
-                return self._written(plan, self._memory // 2, progress)
-            except _FAILED as error:  # seldom: with half of it the sorts only spill more
+                return self._written(plan, progress)
+            except _FAILED as error:  # seldom: what does not fit is spilled
                 if not short_of_memory(error):
                     raise
-            return self._written(plan, self._memory, progress)
+            return self._written(plan, progress, ample=True)
         except _FAILED as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
                 "Free some space if the disk is full, then: investigate lake rebuild-touches",
             ) from error
 
-    def _written(self, plan: _Plan, memory: int, progress: Callable[[int, int], None] | None) -> int:
-        """Write the runs of a plan, and commit them to every order that is kept, `touches` last."""
+    def _written(self, plan: _Plan, progress: Callable[[int, int], None] | None, *, ample: bool = False) -> int:
+        """Write the runs of a plan, and commit them to every order that is kept, `touches` last.
+
+        Args:
+            plan: which.
+            progress: as in `rebuild`.
+            ample: whether all rows are held in files, and all memory is used to sum them up.
+        """
         orders, there = plan.orders, 0
         counts = self._events.counts()
         sizes = [sum(counts.get(name, 0) for name in part) for part in plan.parts]
@@ -230,14 +237,16 @@ class Rollup:
         stay = {run.name: run for run in plan.runs}
         token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
         give_back()  # what the acquisition, or a part before, left in holes is as much as an engine may use
-        with Scratch(self._scratch(plan.identity), memory, self._tables) as scratch:
+        with Scratch(self._scratch(plan.identity), self._memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
                 merged = list(stay.values())
                 if not plan.grown:
                     merged = portions.merged(merged, sizes[number], portions.days(part), plan.most)
                 stay = {name: run for name, run in stay.items() if run not in merged}
                 rows = sizes[number] + sum(run.rows for run in merged)
-                with closing(scratch.engine(_ROWS if rows >= _WORTH else ":memory:")) as connection:
+                few = not ample and rows <= _WITHIN * self._memory // 2**20
+                memory = self._memory if ample else self._memory * (3 if few else 2) // 4
+                with closing(scratch.engine(":memory:" if few else _ROWS, memory)) as connection:
                     connection.execute("PRAGMA force_compression = 'Uncompressed'")  # it is read but a few times
                     fresh = Files(self._events, part, OF_EVENTS, {"resources": "resource"}, plan.copies)
                     codes = self._gather(connection, fresh, merged, memory // _OF_VALUES)

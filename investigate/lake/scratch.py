@@ -65,18 +65,20 @@ class Scratch:
         _clear(self.folder, self._tables if error else ())
         _leave(self.folder, self._lock)
 
-    def engine(self, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
+    def engine(self, database: str = ":memory:", memory: int | None = None) -> duckdb.DuckDBPyConnection:
         """DuckDB, held to the memory given; what it spills lies in this folder.
 
         Args:
             database: a file's name in this folder, or memory.
+            memory: what it may use in place of all that the writer may, in bytes; some it needs in any case.
         """
-        threads = {"threads": 1} if self._memory < _FOR_TWO else {}
+        memory = self._memory if memory is None else max(memory, _LEAST)
+        threads = {"threads": 1} if memory < _FOR_TWO else {}
         connection = duckdb.connect(
             database if database == ":memory:" else str(self.folder / database),
             config={
                 **threads,
-                "memory_limit": f"{self._memory // 2**20}MiB",
+                "memory_limit": f"{memory // 2**20}MiB",
                 "temp_directory": str(self.folder / "spill"),
                 "autoinstall_known_extensions": "false",
                 "preserve_insertion_order": "false",

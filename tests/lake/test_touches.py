@@ -133,16 +133,16 @@ rows = st.builds(
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(rows, max_size=12, unique_by=lambda one: one["event_uid"]), min_size=1, max_size=3),
-    st.sampled_from([0, rollup._WORTH]),
+    st.sampled_from([0, rollup._WITHIN]),
     st.sampled_from([1, 5, portions._AT_ONCE]),
 )
 def test_it_equals_the_events_it_sums_however_they_came(
-    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]], worth: int, at_once: int
+    tmp_path_factory: pytest.TempPathFactory, acquisitions: list[list[Event]], within: int, at_once: int
 ) -> None:
     lake = Lake(tmp_path_factory.mktemp("lakes") / "lake")
     stored: dict[tuple[Any, ...], Event] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rollup, "_WORTH", worth)
+        patch.setattr(rollup, "_WITHIN", within)
         patch.setattr(portions, "_AT_ONCE", at_once)
         for number, events in enumerate(acquisitions):
             commit(lake, f"a{number}", table(events))
@@ -299,22 +299,26 @@ def test_a_rebuild_gives_the_same(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("error", [duckdb.OutOfMemoryException("x"), OSError("Out of Memory Error: by way of Arrow")])
-def test_where_half_the_memory_is_too_little_all_of_it_is_used(
-    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, error: Exception
+@pytest.mark.parametrize(("within", "first", "quarters"), [(rollup._WITHIN, ":memory:", 3), (0, rollup._ROWS, 2)])
+def test_where_memory_is_too_little_rows_lie_in_a_file_and_all_of_it_is_used(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, error: Exception, within: int, first: str, quarters: int
 ) -> None:
-    given, real = [], rollup.Scratch
+    given, real = list[tuple[str, int]](), rollup.Scratch
 
     class Short(real):
-        def engine(self, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
-            given.append(self._memory)
+        def engine(self, database: str = ":memory:", memory: int | None = None) -> duckdb.DuckDBPyConnection:
+            assert memory is not None
+            given.append((database, memory))
             if len(given) == 1:
                 raise error
-            return super().engine(database)
+            return super().engine(database, memory)
 
     monkeypatch.setattr(rollup, "Scratch", Short)
+    monkeypatch.setattr(rollup, "_WITHIN", within)
     assert commit(folder_lake, "a1", table([event(1), event(2, ["s"])])).note == ""
     assert kept(folder_lake, BY_ACTOR.name) == of([event(1), event(2, ["s"])])
-    assert given[1] == pytest.approx(2 * given[0], abs=1)
+    (_, all_of_it) = given[1]
+    assert given == [(first, quarters * all_of_it // 4), (rollup._ROWS, all_of_it)]
 
 
 def test_a_rebuild_mends_a_roll_up_that_lost_a_file(folder_lake: Lake) -> None:
