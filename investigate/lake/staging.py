@@ -36,7 +36,7 @@ _BUFFER: Final = 64 * 1024
 """Bytes of each column that are read of a file at once."""
 _PORTION: Final = 4 * 1024
 """Rows of a file that are read at once: the reader needs several times the memory that they take."""
-_WAITING: Final = 16
+_WAITING: Final = 20
 """So large a part of the memory rows may take that wait to be sorted."""
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _WAITING: Final = 1
 """So many chunks may wait as events: more of them would take the memory with which chunks can be larger."""
-_OF_MEMORY: Final = 40
+_OF_MEMORY: Final = 48
 """Of the memory, this part makes a chunk: what is in hand of several of them comes to many times that."""
 _SMALLEST: Final = 2**20
 _LARGEST: Final = 12 * 2**20
