@@ -47,7 +47,7 @@ class Scratch:
     """
 
     def __init__(self, folder: Path, memory: int, tables: Sequence[Table]) -> None:
-        self.folder, self._memory, self._tables = folder, max(memory, _LEAST), tables
+        self.folder, self._memory, self._tables = folder, memory, tables
         self._lock = FileLock(folder / _LOCK, mode=0o600)
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class Scratch:
             database: a file's name in this folder, or memory.
             memory: what it may use in place of all that the writer may, in bytes; some it needs in any case.
         """
-        memory = self._memory if memory is None else max(memory, _LEAST)
+        memory = max(self._memory if memory is None else memory, _LEAST)
         threads = {"threads": 1} if memory < _FOR_TWO else {}
         connection = duckdb.connect(
             database if database == ":memory:" else str(self.folder / database),

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from investigate.errors import LakeError
-from investigate.events import Window, event_schema
-from investigate.lake import lookup, ordered, portions, rollup, runs
+from investigate.lake import ordered, portions, rollup, runs
 from investigate.lake.lake import Lake
-from investigate.lake.lookup import LookUp
 from investigate.lake.storage import Folder
 from investigate.lake.touches import BY_ACTOR, BY_RESOURCE, BY_SRC_IP, COLUMNS, KEY, ORDERS, read
 from tests.lake.made import commit
+from tests.lake.touched import Event, event, schema, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import polars as pl
     from deltalake.transaction import AddAction
 
     from investigate.lake.table import Table
     from investigate.lake.touches import Order
 
-Event = dict[str, Any]
-START = datetime(2026, 11, 1, tzinfo=UTC)
-ALWAYS = Window.of("2026-01-01", "2027-01-01")
 NAMES = ("actor_name", "actor_email", "actor_type")
 
 
@@ -42,15 +36,6 @@ NAMES = ("actor_name", "actor_email", "actor_type")
 def _every_order_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in large lakes."""
     monkeypatch.setattr(rollup, "_LOOKED_THROUGH", 0)
-
-
-def event(number: int, resources: Sequence[str | None] = ("r",), hours: float = 0, **more: Any) -> Event:
-    time = START + timedelta(hours=hours, microseconds=number)
-    made = dict.fromkeys(event_schema().names) | {"event_uid": f"e{number}", "time": time, "date": time.date()}
-    made |= {"source": "devrev", "tenant": "acme", "actor": "ann", "actor_type": "user", "activity": "read"}
-    made |= {"action": "ticket.get", "outcome": "success", "src_ip": "10.0.0.1", "credential": "t1"}
-    made |= {"resources": list(resources), "resource": resources[0] if resources else None}
-    return made | {"raw": "{}", "evidence": "0" * 64, "evidence_record": number} | more
 
 
 def summed(events: Sequence[Event]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -83,31 +68,16 @@ def kept(lake: Lake, order: str) -> Counter[tuple[Any, ...]]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         own.table.storage.expose(connection, "found", files, own.table.schema, None)
-        rows = connection.sql(f"SELECT {read(own.order)} FROM found").to_arrow_table().cast(_schema())
+        rows = connection.sql(f"SELECT {read(own.order)} FROM found").to_arrow_table().cast(schema())
     return Counter(tuple(row[name] for name in COLUMNS) for row in rows.to_pylist())
-
-
-def _schema() -> pa.Schema:
-    types = {field.name: field.type for order in ORDERS for field in order.schema()}
-    return pa.schema([pa.field(name, types[name]) for name in COLUMNS])
 
 
 def of(events: Sequence[Event]) -> Counter[tuple[Any, ...]]:
     return Counter((*key, *values) for key, values in summed(events).items())
 
 
-def _looked_up(lake: Lake, order: str, value: str, window: Window) -> pl.DataFrame:
-    answer = LookUp(lake.orders, 2**29).rows(order, [value], window, lake.events.snapshot().version)
-    assert answer is not None
-    return answer
-
-
 def _killed(*_given: object) -> int:
     raise LakeError("cut off", "")
-
-
-def table(events: Sequence[Event]) -> pa.Table:
-    return pa.Table.from_pylist(list(events), schema=event_schema())
 
 
 def test_an_acquisition_is_summed_up_with_its_commit(lake: Lake) -> None:
@@ -339,67 +309,6 @@ def test_a_run_that_no_table_has_goes_once_nobody_can_read_it(
     commit(folder_lake, "a2", table([event(2)]))
     assert own.files() != [old]
     assert not [one for one in own.table.storage.listed() if old.endswith(one.name)]
-
-
-@pytest.mark.parametrize("looked_through", [0, 9])
-def test_a_look_up_finds_the_touches_of_a_value(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, looked_through: int
-) -> None:
-    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", looked_through)
-    events = {1: event(1), 2: event(2, hours=48, actor="bob"), 3: event(3, ["s"], src_ip="10.0.0.9")}
-    commit(lake, "a1", table(list(events.values())))
-    version = lake.events.snapshot().version
-    asked: list[tuple[Any, str, set[int]]] = [
-        *((BY_RESOURCE, "r", {1, 2}), (BY_ACTOR, "bob", {2})),
-        *((BY_SRC_IP, "10.0.0.9", {3}), (BY_ACTOR, "nobody", set())),
-    ]
-    for order, value, wanted in asked:
-        found = _looked_up(lake, order.name, value, ALWAYS)
-        assert set(found["first"]) == {events[number]["time"] for number in wanted}, value
-        assert found.equals(lake.look_up.scan(order.name, [value], ALWAYS, version).collect()), value
-
-
-@pytest.mark.parametrize("looked_through", [0, 9])
-def test_the_query_of_a_look_up_finds_the_same(
-    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch, looked_through: int
-) -> None:
-    monkeypatch.setattr(rollup, "_LOOKED_THROUGH", looked_through)
-    commit(folder_lake, "a1", table([event(1), event(2, ["s"], hours=48), event(3, actor="bob", src_ip=None)]))
-    window = Window.of("2026-11-01", "2026-11-02")
-    for order, value in ((BY_RESOURCE, "r"), (BY_ACTOR, "ann"), (BY_SRC_IP, "10.0.0.1")):
-        with folder_lake.borrow(version := folder_lake.events.snapshot().version) as connection:
-            folder_lake.expose_touches(connection, version, order.name)
-            bound = {"values": [value], "start": window.start, "end": window.end}
-            rows = connection.sql(folder_lake.look_up.query(order.name), params=bound).to_arrow_table().cast(_schema())
-        assert rows.to_pylist() == _looked_up(folder_lake, order.name, value, window).to_dicts(), order.name
-
-
-def test_a_look_up_whose_file_is_gone_says_what_to_do(folder_lake: Lake) -> None:
-    commit(folder_lake, "a1", table([event(1)]))
-    own = folder_lake.orders[BY_RESOURCE.name].table
-    own.storage.remove(own.snapshot().names)
-    with pytest.raises(LakeError, match="could not be read"):
-        _looked_up(folder_lake, BY_RESOURCE.name, "r", ALWAYS)
-
-
-def test_a_look_up_keeps_to_its_window(lake: Lake) -> None:
-    commit(lake, "a1", table([event(1), event(2, hours=48)]))
-    found = _looked_up(lake, BY_RESOURCE.name, "r", Window.of("2026-11-03", "2026-11-04"))
-    assert found["date"].to_list() == [(START + timedelta(days=2)).date()]
-
-
-def test_a_look_up_of_more_than_memory_holds_says_so(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit(folder_lake, "a1", table([event(number, hours=24 * number) for number in range(5)]))
-    monkeypatch.setattr(lookup, "_ROW", 2**26)
-    version = folder_lake.events.snapshot().version
-    assert LookUp(folder_lake.orders, 2**27).rows(BY_RESOURCE.name, ["r"], ALWAYS, version) is None
-
-
-def test_a_name_that_is_sql_is_only_a_name(folder_lake: Lake) -> None:
-    name = "r' OR '1'='1"
-    commit(folder_lake, "a1", table([event(1, [name]), event(2)]))
-    found = _looked_up(folder_lake, BY_RESOURCE.name, name, ALWAYS)
-    assert found["resource"].to_list() == [name]
 
 
 def test_two_that_sum_up_at_once_leave_one_sum(folder_lake: Lake, tmp_path: Path) -> None:
