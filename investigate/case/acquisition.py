@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from investigate.case.claims import claim
@@ -247,12 +248,10 @@ def _finish(
             for batch in reading.batches(entry.files):
                 staging.add(batch.events, batch.rejects)
                 tally.add(batch)
-                # As many more as the bytes that are left, should those hold as many as these.
-                guess = max(tally.records, tally.records * size // reading.done) if reading.done else None
-                progress("normalise", tally.records, guess, "records")
-        progress("normalise", tally.records, tally.records, "records")
+                _read(progress, reading.done, size, tally)
+            _read(progress, size, size, tally)
         with case.locked():
-            written = case.lake.commit(staging, entry.acquisition, tally.records)
+            written = case.lake.commit(staging, entry.acquisition, tally.records, partial(_summing_up, progress))
     claimed = claim(case, entry, tally)
     counts = Counts(written.records, written.received, written.stored, written.duplicate, written.rejected)
     window = claimed.window
@@ -273,6 +272,19 @@ def _finish(
         resumed=resumed,
         unreadable=tally.unreadable,
     )
+
+
+def _read(progress: Progress, done: int, size: int, tally: Tally) -> None:
+    progress("normalise", done, size, "bytes")
+    progress("normalise", tally.records, None, "records")
+    if tally.rejects:
+        progress("normalise", tally.rejects, None, "rejects")
+
+
+def _summing_up(progress: Progress, done: int, total: int) -> None:
+    """What is in the lake already cannot be cancelled any more."""
+    with suppress(Cancelled):
+        progress("sum up", done, total, "events")
 
 
 @contextmanager

@@ -44,19 +44,26 @@ def cell(value: Any, limit: int = CELL) -> str:
 
 
 def amount(number: float, unit: str) -> str:
-    """A number of units for people: `12.3 MB`, `4,711 records`.
+    """A number of units for people: `12.3 MB`, `4,711 records`, `1 file`.
 
     Args:
         number: of `bytes` or of anything else.
-        unit: in the plural.
+        unit: in the plural, with an `s`.
     """
     if unit != "bytes":
-        return f"{number:,.0f} {unit}"
+        return f"{number:,.0f} {unit.removesuffix('s') if number == 1 else unit}"
     size, names = float(number), iter(_UNITS)
     name = next(names)
     while size >= _STEP and name != _UNITS[-1]:
         size, name = size / _STEP, next(names)
     return f"{size:,.0f} B" if name == "B" else f"{size:.1f} {name}"
+
+
+def share(done: float, total: float | None, unit: str) -> str:
+    """So much of so much: `12.3 MB of 40.0 MB`, `3 of 12 pages`; `3 pages` where the whole is unknown."""
+    if not total:
+        return amount(done, unit)
+    return f"{amount(done, unit) if unit == 'bytes' else f'{done:,.0f}'} of {amount(total, unit)}"
 
 
 def rich_table(frame: pl.DataFrame, *, title: str | None = None, most: int = _SHOWN) -> Table:

@@ -83,7 +83,8 @@ def compact(
     case = session.open()
     _insist_writable(case)
     span = _span(keep) if keep else timedelta(days=case.config.lake.keep_days)
-    done = case.lake.compact()
+    with watching() as progress:
+        done = case.lake.compact(progress=lambda done, total: progress("compact", done, total, "rows"))
     removed = case.lake.vacuum(span) if vacuum else None
     found: dict[str, Any] = {
         "files_before": done.files_before,

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from deltalake.transaction import RemoveAction
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake.transaction import AddAction
 
+    from investigate.lake.rollup import Told
     from investigate.lake.table import Snapshot, Table
 
 TARGET: Final = 128 * 2**20
@@ -152,13 +153,23 @@ class Compactor:
         tables: all of the lake's, as its scratch folders know them.
         scratch: where a writer of a name works.
         memory: what it may use, in bytes.
+        progress: called, in any thread, with the rows read so far and those to be read.
     """
 
-    def __init__(self, table: Table, tables: Sequence[Table], scratch: Callable[[str], Path], memory: int) -> None:
+    def __init__(
+        self,
+        table: Table,
+        tables: Sequence[Table],
+        scratch: Callable[[str], Path],
+        memory: int,
+        progress: Told = None,
+    ) -> None:
         self._table, self._tables, self._scratch = table, tables, scratch
         self._beside = max(1, min(_BESIDE, memory // _ROOM))
         self._memory = memory // self._beside
         self._stopped = Event()
+        self._progress, self._telling = progress, Lock()
+        self._done = self._total = 0
 
     def run(self, groups: Sequence[Group], target: int = TARGET) -> int:
         """Make each group few files; how many files were merged.
@@ -174,7 +185,10 @@ class Compactor:
             LakeError: a file cannot be read or written; what was committed before stays.
         """
         count, batch, size = 0, [], 0
-        for part in (part for group in groups for part in group.split(self._memory)):
+        parts = [part for group in groups for part in group.split(self._memory)]
+        self._done, self._total = 0, sum(part.rows for part in parts)
+        self._tell(0)
+        for part in parts:
             batch.append(part)
             size += part.size
             if size >= _COMMIT:
@@ -229,7 +243,14 @@ class Compactor:
         schema = self._table.file_schema
         for batch in batches:
             self._go_on()
+            self._tell(batch.num_rows)
             yield batch.select(schema.names).cast(schema)
+
+    def _tell(self, rows: int) -> None:
+        with self._telling:
+            self._done += rows
+            if self._progress:
+                self._progress(self._done, self._total)
 
     def _fetched(self, name: str, scratch: Scratch) -> Path:
         self._go_on()

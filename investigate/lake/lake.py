@@ -19,7 +19,7 @@ from investigate.lake.table import Change, Table
 from investigate.lake.touches import ORDERS, kept, of_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from investigate.lake.compaction import Compacted, Group
     from investigate.lake.lookup import LookUp
-    from investigate.lake.rollup import Rollup
+    from investigate.lake.rollup import Rollup, Told
     from investigate.lake.staging import Staging
     from investigate.lake.table import Snapshot
     from investigate.lake.vacuum import Vacuumed
@@ -168,7 +168,7 @@ class Lake(Connections):
 
         discard(self._scratch(writer), self._tables())
 
-    def commit(self, staging: Staging, acquisition: str, records: int) -> Written:
+    def commit(self, staging: Staging, acquisition: str, records: int, progress: Told = None) -> Written:
         """Add an acquisition to the lake: all of it or, after a crash, none of it, and never twice.
 
         Other writers may commit to the same lake meanwhile, also from other machines: see `Table.transact`.
@@ -177,10 +177,11 @@ class Lake(Connections):
             staging: its events and rejects.
             acquisition: its id, Delta's application transaction.
             records: how many of the vendor's records it has.
+            progress: called, once the acquisition is in the lake, while it is summed up; see `rebuild_touches`.
         """
         if (earlier := self.committed(acquisition)) is not None:
             # What was killed between the two commits is made up for here, not at the next acquisition.
-            return replace(earlier, note=self._sum_up())
+            return replace(earlier, note=self._sum_up(progress=progress))
         if staging.rejects and self.rejects.committed(acquisition) is None:
             self.rejects.transact(
                 acquisition,
@@ -200,23 +201,23 @@ class Lake(Connections):
             return Change(files, counts=counts)
 
         version = self.events.transact(acquisition, change)
-        note = self._sum_up(staging.new_events.copies())
+        note = self._sum_up(staging.new_events.copies(), progress)
         self._tidy()
         return _written(counts, version, note=note)
 
-    def _sum_up(self, copies: Mapping[str, Path] = MappingProxyType({})) -> str:
+    def _sum_up(self, copies: Mapping[str, Path] = MappingProxyType({}), progress: Told = None) -> str:
         """Bring the roll-up up to date; else why it is not, which makes questions slow and nothing worse."""
         try:
-            self.touches.catch_up(copies)
+            self.touches.catch_up(copies, progress)
         except LakeError as error:
             return f"The events are stored, but not summed up yet. {error.message} {error.hint}".rstrip()
         return ""
 
-    def rebuild_touches(self, progress: Callable[[int, int], None] | None = None) -> int:
+    def rebuild_touches(self, progress: Told = None) -> int:
         """Sum all events up anew; how many there are.
 
         Args:
-            progress: called with the events summed up so far and those there are.
+            progress: called with the events summed up so far and those there are, first with none.
 
         Raises:
             LakeError: it cannot be written, or other writers are at it.
@@ -232,13 +233,14 @@ class Lake(Connections):
             if writer.startswith((compaction.NAME, rollup.NAME)):
                 self.discard(writer)
 
-    def compact(self, target: int | None = None) -> Compacted:
+    def compact(self, target: int | None = None, progress: Told = None) -> Compacted:
         """Make the small files of each day few, and likewise those of the rejects.
 
         No event changes. Readers keep their snapshots, whose files stay until a vacuum; writers may go on.
 
         Args:
             target: bytes a file is meant to have, 128 MiB where None.
+            progress: called, in any thread, with the rows merged so far and those to be merged, of one table at a time.
 
         Raises:
             LakeError: a file cannot be read or written; what was compacted before that stays so.
@@ -251,7 +253,7 @@ class Lake(Connections):
         merged = 0
         for _ in range(_PASSES):
             small = [(table, compaction.all_small(table, size)) for table in self._plain()]
-            new = sum(self._merge(table, groups, size, self._memory) for table, groups in small)
+            new = sum(self._merge(table, groups, size, self._memory, progress) for table, groups in small)
             merged += new
             if not new:
                 break
@@ -294,14 +296,14 @@ class Lake(Connections):
             if sum(self._merge(table, too_many(table), TARGET, half) for table in self._plain()):
                 self._sum_up()
 
-    def _merge(self, table: Table, groups: Sequence[Group], target: int, memory: int) -> int:
+    def _merge(self, table: Table, groups: Sequence[Group], target: int, memory: int, progress: Told = None) -> int:
         import duckdb  # noqa: PLC0415 - see `stage`
 
         from investigate.lake.compaction import Compactor  # noqa: PLC0415
 
         if not groups:
             return 0
-        compactor = Compactor(table, self._tables(), self._scratch, memory)
+        compactor = Compactor(table, self._tables(), self._scratch, memory, progress)
         try:
             return compactor.run(groups, target)
         except (duckdb.Error, OSError) as error:
@@ -388,13 +390,5 @@ class Lake(Connections):
 
 
 def _written(counts: Mapping[str, int], version: int, *, replayed: bool = False, note: str = "") -> Written:
-    return Written(
-        received=counts["received"],
-        stored=counts["stored"],
-        duplicate=counts["duplicate"],
-        rejected=counts["rejected"],
-        records=counts["records"],
-        version=version,
-        replayed=replayed,
-        note=note,
-    )
+    named = {name: counts[name] for name in ("received", "stored", "duplicate", "rejected", "records")}
+    return Written(**named, version=version, replayed=replayed, note=note)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from investigate.lake.table import Snapshot, Table
     from investigate.lake.touches import Order
 
+    Told = Callable[[int, int], None] | None
+
 _TRIES: Final = 3
 _LOOKED_THROUGH: Final = 2_000_000
 """Rows of `touches` that are looked through in a twentieth of a second where they lie on a disk of this machine: other
@@ -113,11 +115,12 @@ class Rollup:
         self._events, self._tables, self._scratch, self._memory = events, tables, scratch, memory
         self.orders = orders
 
-    def catch_up(self, copies: Mapping[str, Path] = MappingProxyType({})) -> int:
+    def catch_up(self, copies: Mapping[str, Path] = MappingProxyType({}), progress: Told = None) -> int:
         """Sum up what was committed to the events since the last time; how many events that were.
 
         Args:
             copies: of some of the files that were committed, see `copies`.
+            progress: as in `rebuild`.
 
         Raises:
             LakeError: it cannot be written; the events are not touched.
@@ -127,16 +130,16 @@ class Rollup:
             if snapshot.version < 0 or summed_up(self.orders, snapshot.version):
                 return 0
             try:
-                return self._sum(self._plan(snapshot, copies), None)
+                return self._sum(self._plan(snapshot, copies), progress)
             except _Overtaken:
                 continue
         return 0  # others are at it; whoever reads meanwhile reads the events themselves
 
-    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
+    def rebuild(self, progress: Told = None) -> int:
         """Make it all anew from the events; how many events that were.
 
         Args:
-            progress: called with the events summed up so far and those there are.
+            progress: called with the events summed up so far and those there are, first with none.
 
         Raises:
             LakeError: it cannot be written, or other writers are at it.
@@ -202,13 +205,13 @@ class Rollup:
             for own in (self.orders[order.name] for order in orders)
         )
 
-    def _sum(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
+    def _sum(self, plan: _Plan, progress: Told) -> int:
         with suppress(_Grown):
             return self._tried(plan, progress)
         snapshot = self._events.snapshot(plan.version)
         return self._tried(self._plan(snapshot, plan.copies, anew=plan.anew, grown=True), progress)
 
-    def _tried(self, plan: _Plan, progress: Callable[[int, int], None] | None) -> int:
+    def _tried(self, plan: _Plan, progress: Told) -> int:
         try:
             try:
                 return self._written(plan, progress)
@@ -222,7 +225,7 @@ class Rollup:
                 "Free some space if the disk is full, then: investigate lake rebuild-touches",
             ) from error
 
-    def _written(self, plan: _Plan, progress: Callable[[int, int], None] | None, *, ample: bool = False) -> int:
+    def _written(self, plan: _Plan, progress: Told, *, ample: bool = False) -> int:
         """Write the runs of a plan, and commit them to every order that is kept, `touches` last.
 
         Args:
@@ -236,6 +239,12 @@ class Rollup:
         added: dict[str, list[AddAction]] = {order.name: [] for order in ORDERS}
         stay = {run.name: run for run in plan.runs}
         token = secrets.token_hex(4)  # an earlier process may have written the same plan, and come as far as a commit
+
+        def told(parts: int) -> None:
+            if progress:
+                progress(sum(sizes[:parts]), sum(sizes))
+
+        told(0)
         give_back()  # what the acquisition, or a part before, left in holes is as much as an engine may use
         with Scratch(self._scratch(plan.identity), self._memory, self._tables) as scratch:
             for number, part in enumerate(plan.parts):
@@ -262,8 +271,7 @@ class Rollup:
                         added[order.name].append(action)
                 (scratch.folder / _ROWS).unlink(missing_ok=True)
                 give_back()
-                if progress:
-                    progress(sum(sizes[: number + 1]), sum(sizes))
+                told(number + 1)
             for order in reversed(orders):
                 self._commit(self.orders[order.name], plan, stay, added[order.name])
         for own in self.orders.values():

@@ -17,8 +17,8 @@ from investigate.sources.received import Received, extension, label, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from investigate.evidence.store import EvidenceFile, EvidenceStore, Incoming
-    from investigate.sources.received import Progress
+    from investigate.evidence.store import EvidenceFile, EvidenceStore
+    from investigate.sources.received import Progress, Sink
 
 STDIN: Final = "-"
 _BLOCK: Final = 2**20
@@ -39,11 +39,13 @@ class Input:
         name: its printable label, never a path to write to: below the folder it was found in, or its S3 address.
         identity: what tells it from every other input.
         pour: writes its bytes and returns a warning, empty if all went well.
+        size: how many those are, where that can be told before.
     """
 
     name: str
     identity: str
-    pour: Callable[[Incoming], str] = field(repr=False, compare=False)
+    pour: Callable[[Sink], str] = field(repr=False, compare=False)
+    size: int | None = field(default=None, compare=False)
 
 
 def expand(
@@ -81,25 +83,46 @@ def keep(inputs: Iterable[Input], store: EvidenceStore, progress: Progress = sil
     Args:
         inputs: of `expand`.
         store: where the evidence goes.
-        progress: told of the files done.
+        progress: told of the bytes kept and the files done.
 
     Raises:
         SourceError: one cannot be read; those before it stay in the store, unrecorded.
     """
+    named = list(inputs)
+    sizes = [one.size for one in named if one.size is not None]
+    total = sum(sizes) if len(sizes) == len(named) else None
+    kept = 0
     files: list[EvidenceFile] = []
-    names: list[str] = []
     warnings: list[str] = []
-    for one in inputs:
-        progress("import", len(files), None, "files")
+    for one in named:
         with store.receive(one.name, extension(one.name)) as incoming:
-            if warning := one.pour(incoming):
+            if warning := one.pour(_Watched(incoming, progress, kept, total)):
                 warnings.append(warning)
             files.append(incoming.commit())
-        names.append(one.name)
-    progress("import", len(files), len(files), "files")
+        kept += files[-1].size
+        progress("import", len(files), len(named), "files")
     return Received(
-        files=tuple(files), request={"method": "import", "inputs": names}, response={}, warnings=tuple(warnings)
+        files=tuple(files),
+        request={"method": "import", "inputs": [one.name for one in named]},
+        response={},
+        warnings=tuple(warnings),
     )
+
+
+class _Watched:
+    """A sink that tells how many bytes came, those of the files before it included."""
+
+    def __init__(self, sink: Sink, progress: Progress, before: int, total: int | None) -> None:
+        self._sink, self._progress = sink, progress
+        self._before, self._total = before, total
+
+    @property
+    def size(self) -> int:
+        return self._sink.size
+
+    def write(self, data: bytes) -> None:
+        self._sink.write(data)
+        self._progress("import", self._before + self.size, self._total, "bytes")
 
 
 def _expand_one(path: str, s3: Callable[[], Any] | None, passed_over: list[str]) -> Iterator[Input]:
@@ -109,7 +132,7 @@ def _expand_one(path: str, s3: Callable[[], Any] | None, passed_over: list[str])
         from investigate.sources.s3 import objects  # noqa: PLC0415 - boto3 takes a third of a second to import
 
         for one in objects(path, s3):
-            yield Input(one.name, one.address, one.pour)
+            yield Input(one.name, one.address, one.pour, one.size)
     else:
         yield from _local(path, passed_over)
 
@@ -175,10 +198,17 @@ def _belongs(path: Path, within: Path) -> bool:
 
 
 def _file(path: Path, name: str) -> Input:
-    return Input(label(name), str(path.resolve()), lambda incoming: _pour_file(path, name, incoming))
+    return Input(label(name), str(path.resolve()), lambda sink: _pour_file(path, name, sink), _size(path))
 
 
-def _pour_file(path: Path, name: str, incoming: Incoming) -> str:
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _pour_file(path: Path, name: str, sink: Sink) -> str:
     try:
         handle = os.open(path, _READ)
         with os.fdopen(handle, "rb", buffering=0) as source:
@@ -186,7 +216,7 @@ def _pour_file(path: Path, name: str, incoming: Incoming) -> str:
             if not stat.S_ISREG(before.st_mode):
                 raise SourceError(f"{label(name)} is no file any more.", "See what replaced it.")
             while block := source.read(_BLOCK):
-                incoming.write(block)
+                sink.write(block)
             after = os.fstat(source.fileno())
     except OSError as error:
         raise _cannot_read(name, error) from error
@@ -195,9 +225,9 @@ def _pour_file(path: Path, name: str, incoming: Incoming) -> str:
     return ""
 
 
-def _pour_stdin(incoming: Incoming) -> str:
+def _pour_stdin(sink: Sink) -> str:
     while block := sys.stdin.buffer.read(_BLOCK):
-        incoming.write(block)
+        sink.write(block)
     return ""
 
 

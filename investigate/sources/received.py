@@ -48,17 +48,33 @@ class Received:
     warnings: tuple[str, ...] = ()
 
 
+class Sink(Protocol):
+    """Where the bytes of a file go: what `Incoming` has of it."""
+
+    @property
+    def size(self) -> int:
+        """How many came so far."""
+
+    def write(self, data: bytes) -> None:
+        """Append some."""
+
+
 class Progress(Protocol):
-    """Told how far a source is; whatever it raises ends the acquisition."""
+    """Told how far an acquisition is; whatever it raises ends it, except as said below.
+
+    Of each phase first in the unit its length is measured in, then in others that are counted on the way.
+    """
 
     def __call__(self, phase: str, done: int, total: int | None, unit: str) -> None:
         """Take note.
 
         Args:
-            phase: `"download"`, `"pull"` or `"import"`.
+            phase: `"download"`, `"pull"` or `"import"` while evidence comes, `"normalise"` while it is read, `"sum up"`
+                once the events are in the lake, when `Cancelled` is of no effect any more; elsewhere `"verify"`,
+                `"compact"`.
             done: units done.
             total: units in all, None while unknown.
-            unit: `"bytes"`, `"pages"` or `"files"`.
+            unit: `"bytes"`, `"pages"`, `"files"`, `"records"`, `"rejects"`, `"events"` or `"rows"`.
         """
 
 

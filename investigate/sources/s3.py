@@ -27,7 +27,7 @@ from investigate.sources.received import label
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from investigate.evidence.store import Incoming
+    from investigate.sources.received import Sink
 
 _BLOCK: Final = 2**20
 _BROKEN: Final = (
@@ -77,7 +77,7 @@ class S3Object:
         """The address, printable."""
         return label(self.address)
 
-    def pour(self, incoming: Incoming) -> str:
+    def pour(self, sink: Sink) -> str:
         """Write the object's bytes, going on where the connection broke; returns no warning.
 
         Raises:
@@ -87,20 +87,20 @@ class S3Object:
         try:
             for attempt in stamina.retry_context(on=_BROKEN, attempts=5, timeout=600):
                 with attempt:
-                    self._pour_rest(incoming)
+                    self._pour_rest(sink)
         except (boto.BotoCoreError, boto.ClientError) as error:
             failure = _error(self.name, error)
-        if failure is None and incoming.size != self.size:
-            failure = TransferError(f"{self.name} came as {incoming.size} of {self.size} bytes.", "Try again.")
+        if failure is None and sink.size != self.size:
+            failure = TransferError(f"{self.name} came as {sink.size} of {self.size} bytes.", "Try again.")
         if failure:
             raise failure
         return ""
 
-    def _pour_rest(self, incoming: Incoming) -> None:
-        span = {"Range": f"bytes={incoming.size}-"} if incoming.size else {}
+    def _pour_rest(self, sink: Sink) -> None:
+        span = {"Range": f"bytes={sink.size}-"} if sink.size else {}
         answer = self.client.get_object(Bucket=self.bucket, Key=self.key, IfMatch=self.etag, **span)
         for block in answer["Body"].iter_chunks(_BLOCK):
-            incoming.write(block)
+            sink.write(block)
 
 
 def objects(address: str, make_client: Callable[[], Any] | None = None) -> Iterator[S3Object]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import traitlets
 
-from investigate.case.display import amount, visible
+from investigate.case.display import amount, share, visible
 from investigate.errors import Cancelled, InvestigateError, cause
 from investigate.evidence.redact import redact
 from investigate.sources.phrases import span
@@ -41,6 +41,7 @@ _WORDS: Final = {
     "import": "Keeping",
     "normalise": "Reading",
     "verify": "Hashing",
+    "sum up": "Summing up",
 }
 """A phase of `investigate.sources.received.Progress` as people read it."""
 _OVER: Final = frozenset({"done", "failed", "cancelled"})
@@ -170,8 +171,8 @@ class Job(Part):
         def progress(phase: str, done: int, total: int | None, unit: str) -> None:
             if self._stop.is_set():
                 raise Cancelled("Cancelled.", "Nothing of it counts; what was under way can be started again.")
-            if meter.due(phase, done, total):
-                self._show(detail=meter.detail(unit), fraction=meter.fraction)
+            if meter.due(phase, done, total, unit):
+                self._show(detail=meter.detail(), fraction=meter.fraction)
 
         try:
             self.result = work(progress)
@@ -223,18 +224,23 @@ class _Meter:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._said = 0.0
-        self._phase = ""
+        self._phase = self._unit = ""
+        self._beside: dict[str, int] = {}
         self._done = 0
         self._total: int | None = None
         self._marks: deque[tuple[float, int]] = deque()
 
-    def due(self, phase: str, done: int, total: int | None) -> bool:
+    def due(self, phase: str, done: int, total: int | None, unit: str) -> bool:
         """Take note; whether the page should hear of it: at a new phase, at the end, and five times a second."""
-        now = time.monotonic()
         turned = phase != self._phase
+        if not turned and unit != self._unit:  # it is told with what the phase's length is measured in
+            self._beside[unit] = done
+            return False
+        now = time.monotonic()
         if turned:
             self._marks.clear()
-        self._phase, self._done, self._total = phase, done, total
+            self._beside.clear()
+        self._phase, self._unit, self._done, self._total = phase, unit, done, total
         while self._marks and now - self._marks[0][0] > _LOOK_BACK:
             self._marks.popleft()
         if not self._marks or now - self._marks[-1][0] >= _EVERY / 2:
@@ -249,15 +255,15 @@ class _Meter:
         """From 0 to 1, None while the whole is unknown."""
         return min(1.0, self._done / self._total) if self._total else None
 
-    def detail(self, unit: str) -> str:
-        """`Downloading 12.3 MB of 40.0 MB · 3.1 MB/s · 9 s left`."""
-        parts = [f"{_WORDS.get(self._phase, self._phase)} {_share(self._done, self._total, unit)}"]
+    def detail(self) -> str:
+        """`Reading 12.3 MB of 40.0 MB · 3.1 MB/s · 9 s left · 120,000 records`."""
+        parts = [f"{_WORDS.get(self._phase, self._phase)} {share(self._done, self._total, self._unit)}"]
         rate = self._rate()
         if rate > 0:
-            parts.append(f"{amount(rate, unit)}/s")
+            parts.append(f"{amount(rate, self._unit)}/s")
             if self._total and self._done < self._total:
                 parts.append(f"{_span((self._total - self._done) / rate)} left")
-        return " · ".join(parts)
+        return " · ".join([*parts, *(amount(count, unit) for unit, count in self._beside.items())])
 
     def took(self) -> str:
         """The time since the beginning."""
@@ -288,10 +294,6 @@ def sentences(error: BaseException) -> tuple[str, str]:
 
 def _shown(text: str) -> str:
     return "\n".join(visible(line) for line in text[:_LONGEST].split("\n"))
-
-
-def _share(done: int, total: int | None, unit: str) -> str:
-    return f"{amount(done, unit)} of {amount(total, unit)}" if total else amount(done, unit)
 
 
 def _span(seconds: float) -> str:

@@ -9,13 +9,14 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 import investigate
 from investigate.case.display import cell, html_table, text_table, visible
-from investigate.errors import CaseError, ContainerError, LakeError, ProfileError, UsageError
+from investigate.errors import Cancelled, CaseError, ContainerError, LakeError, ProfileError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,24 @@ def test_real_logs(case: investigate.Case, corpus: Path, profile: str, files: st
     assert (again.counts.stored, again.counts.duplicate) == (0, events)
     assert case.sql(by_day).rows() == [(str(day), count) for day, count in scanned.rows()]
     assert case.verify().ok
+
+
+@pytest.mark.parametrize(("phase", "stored"), [("normalise", 0), ("sum up", 2)])
+def test_what_is_in_the_lake_already_cannot_be_cancelled(
+    case: investigate.Case, tmp_path: Path, phase: str, stored: int
+) -> None:
+    told = []
+
+    def progress(at: str, done: int, total: int | None, unit: str) -> None:
+        told.append((at, done, total, unit))
+        if at == phase:
+            raise Cancelled("by hand", "")
+
+    with suppress(Cancelled):
+        assert case.import_files(log(tmp_path, record(1), record(2)), "cloudtrail", progress=progress).counts.stored
+    assert len(case.scan().collect()) == stored
+    assert case.lake.summed_up(case.lake.events.version()) is bool(stored)
+    assert [one for one in told if one[0] == "sum up"] == [("sum up", n, 2, "events") for n in (0, 2) if stored]
 
 
 def test_received_is_stored_and_duplicate_and_rejected(case: investigate.Case, tmp_path: Path) -> None:

@@ -138,7 +138,8 @@ def test_files_are_kept_byte_for_byte(logs: Path, store: EvidenceStore) -> None:
     ]
     assert [file.ext for file in received.files] == [".jsonl.gz", ".json", ".log", ".json"]
     assert received.request == {"method": "import", "inputs": ALL}
-    assert (steps[0], steps[-1]) == (("import", 0, None, "files"), ("import", 4, 4, "files"))
+    size = sum(file.size for file in received.files)
+    assert (steps[-2], steps[-1]) == (("import", size, size, "bytes"), ("import", 4, 4, "files"))
     assert logs.exists()
 
 

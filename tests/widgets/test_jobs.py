@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,24 @@ def test_progress_says_how_far_how_fast_and_how_long_still(monkeypatch: pytest.M
     assert said[-2].startswith("Downloading 30.0 MB of 90.0 MB · ")
     assert said[-2].endswith(" left")
     assert "MB/s · " in said[-2]
+
+
+def test_what_is_counted_on_the_way_stands_beside_how_far_a_phase_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("investigate.widgets.jobs.time.monotonic", lambda: float(next(clock)))
+    job, said = Job(), []
+    job.observe(lambda change: said.append(change["new"]), "detail")
+
+    def work(progress: Progress) -> None:
+        for step in range(3):
+            progress("normalise", step * 10_000_000, 40_000_000, "bytes")
+            progress("normalise", step * 1_500, None, "records")
+        progress("sum up", 0, 3_000, "events")
+
+    job.run("Importing", work)
+    assert job.wait(10)
+    assert re.fullmatch(r"Reading 20\.0 MB of 40\.0 MB · \S+ MB/s · \d+ s left · 1,500 records", said[-3])
+    assert said[-2] == "Summing up 0 of 3,000 events"
 
 
 def test_cancel_raises_in_the_work_at_its_next_progress() -> None:
