@@ -84,7 +84,7 @@ def _verify_bundle(session: Session, path: Path) -> int:
     def table(terminal: Console) -> None:
         for fault in checked.faults:
             print_line(terminal, f"{fault.severity}  {fault.kind}  {fault.message}")
-        seen = f"{checked.files:,} files, {amount(checked.bytes, 'bytes')}, {checked.lines:,} lines of the ledger"
+        seen = _seen(checked.files, checked.bytes, checked.lines)
         found = f"{checked.records:,} of {checked.events:,} events found again in the evidence"
         why = f" (redacted: {checked.redacted})" if checked.redacted else ""
         print_line(terminal, f"{seen}; {found}{why}: {'all as recorded' if checked.ok else 'NOT as recorded'}")
@@ -98,8 +98,12 @@ def _verify_bundle(session: Session, path: Path) -> int:
     return 0 if checked.ok else FAILED
 
 
+def _seen(files: int, size: int, lines: int) -> str:
+    return f"{amount(files, 'files')}, {amount(size, 'bytes')}, {amount(lines, 'lines')} of the ledger"
+
+
 def _verdict(report: VerifyReport) -> str:
-    seen = f"{report.files:,} files, {amount(report.bytes, 'bytes')}, {report.lines:,} lines of the ledger"
+    seen = _seen(report.files, report.bytes, report.lines)
     if not report.files and not report.lines:
         return "nothing to verify: nothing was ever collected"
     return f"{seen} verified: all as recorded" if report.ok else f"{seen} looked at: NOT as recorded"

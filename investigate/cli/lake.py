@@ -148,11 +148,11 @@ def _span(text: str) -> timedelta:
 
 def _before_and_after(found: dict[str, Any], *, vacuumed: bool) -> dict[str, Any]:
     told = {
-        "before": f"{found['files_before']:,} files, {amount(found['bytes_before'], 'bytes')}",
-        "after": f"{found['files_after']:,} files, {amount(found['bytes_after'], 'bytes')}",
+        "before": f"{amount(found['files_before'], 'files')}, {amount(found['bytes_before'], 'bytes')}",
+        "after": f"{amount(found['files_after'], 'files')}, {amount(found['bytes_after'], 'bytes')}",
     }
     if vacuumed:
-        told["removed"] = f"{found['removed_files']:,} files, {amount(found['removed_bytes'], 'bytes')}"
+        told["removed"] = f"{amount(found['removed_files'], 'files')}, {amount(found['removed_bytes'], 'bytes')}"
     return told
 
 

@@ -51,7 +51,7 @@ def test_a_person_reads_files_and_sizes(case: Path, capfd: pytest.CaptureFixture
     told = [line.split() for line in capfd.readouterr().out.splitlines()]
     assert [line[:3] for line in told[:3]] == [
         ["before", "3", "files,"],
-        ["after", "1", "files,"],
+        ["after", "1", "file,"],
         ["removed", "0", "files,"],
     ]
 
