@@ -33,6 +33,8 @@ class Connections:
     def connect(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
         """A locked DuckDB connection with the views `events` and `rejects`, and an engine of its own; see `lake.sql`.
 
+        It is for code that is trusted: it can write to the lake's folders, too. What people ask goes to `sql.run`.
+
         Args:
             version: of the events, the newest where None.
 

@@ -1,7 +1,13 @@
-"""SQL over the lake: an engine that can read the lake's files, and nothing else, and can write nothing."""
+"""SQL over the lake: an engine that can reach the lake's files, and nothing else, and queries that only read.
+
+DuckDB lets whoever may read a folder write there, too. So a query is looked through before it is run: it is to be a
+SELECT in each of its parts, and to run no text as another query, which nobody has looked through.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,7 +20,7 @@ from investigate.errors import LakeError, QueryRefused, first_line
 from investigate.events import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -22,6 +28,11 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 _READS: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_EXPLAIN: Final = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN(?:\s*\([^()]*\)|\s+ANALYZE\b)?", re.IGNORECASE | re.DOTALL
+)
+_READING: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+_RUNNING: Final = frozenset({"query", "json_execute_serialized_sql"})
 _TYPES: Final = {
     "string": "VARCHAR",
     "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
@@ -102,8 +113,8 @@ def expose(
     connection.execute(f"CREATE OR REPLACE {'TEMP ' * passing}VIEW {view} AS SELECT {columns} WHERE false")
 
 
-def check(query: str) -> str:
-    """The query, if it is one that only reads.
+def check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Insist that a query only reads.
 
     Raises:
         QueryRefused: it is none, more than one, or does anything else.
@@ -116,7 +127,27 @@ def check(query: str) -> str:
         raise QueryRefused(f"That is {len(statements)} statements.", _HINT)
     if statements[0].type not in _READS:
         raise QueryRefused(f"A {statements[0].type.name} statement is refused: the lake is only read.", _HINT)
-    return query
+    bare = _EXPLAIN.sub("", query, count=1) if statements[0].type == duckdb.StatementType.EXPLAIN else query
+    ((tree,),) = connection.execute("SELECT json_serialize_sql($query)", {"query": bare}).fetchall()
+    told = json.loads(tree)
+    if told["error"] or not all(map(_reads, _parts(told["statements"]))):
+        raise QueryRefused("A statement that writes in one of its parts is refused: the lake is only read.", _HINT)
+
+
+def _parts(tree: Any) -> Iterator[dict[str, Any]]:
+    """All parts of a query's tree."""
+    left = [tree]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            yield one
+        left += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+
+
+def _reads(part: Mapping[str, Any]) -> bool:
+    kind = part.get("type")
+    writes = isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING
+    return not writes and str(part.get("function_name")).lower() not in _RUNNING
 
 
 def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
@@ -131,7 +162,7 @@ def run(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[s
         QueryRefused: the query does anything but read the lake, or names what is not there.
         LakeError: it failed while it ran.
     """
-    check(query)
+    check(connection, query)
     try:
         bound = dict(parameters) if parameters else None
         return interruptible([connection], lambda: connection.sql(query, params=bound).to_arrow_table())

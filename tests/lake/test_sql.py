@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+TEXT = "WITH x AS (COPY (SELECT 1) TO ''{lake}/events/out.parquet'') FROM x"
 REFUSED = (
     "COPY events TO '{folder}/out.csv'",
     "EXPORT DATABASE '{folder}/out'",
@@ -27,6 +28,18 @@ REFUSED = (
     "INSERT INTO events SELECT * FROM events",
     "DELETE FROM events",
     "WITH x AS (DELETE FROM events RETURNING *) SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '{lake}/events/out.parquet') SELECT * FROM x",
+    "SELECT * FROM (WITH x AS (COPY (SELECT 1) TO '{lake}/events/out.parquet') SELECT * FROM x)",
+    "WITH y AS (WITH x AS (COPY (SELECT 1) TO '{lake}/events/out.parquet') SELECT * FROM x) SELECT * FROM y",
+    "WITH x AS (INSERT INTO events SELECT * FROM events RETURNING *) SELECT * FROM x",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/events/out.parquet'",
+    "/* a */ EXPLAIN (ANALYZE, FORMAT json) COPY (SELECT 1) TO '{lake}/events/out.parquet'",
+    "-- a\nEXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '{lake}/events/out.parquet') FROM x",
+    "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+    f"FROM JSON_execute_serialized_SQL(json_serialize_sql('{TEXT}'))",
+    f"FROM query('{TEXT}')",
+    "FROM query('FROM json_execute_serialized_sql($text)')",
+    "SELECT (FROM query('SELECT 1'))",
     "SET memory_limit = '1GB'",
     "SET enable_external_access = true",
     "PRAGMA database_list",
@@ -51,6 +64,7 @@ REFUSED = (
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "secret.csv").write_text("a\n1\n")
+    (tmp_path / "lake" / "events").mkdir(parents=True)
     return tmp_path
 
 
@@ -77,6 +91,15 @@ def test_anything_but_reading_the_lake_is_refused(
         "FROM events",
         "WITH x AS (SELECT * FROM events) SELECT * FROM x",
         "EXPLAIN SELECT 1",
+        "-- why\n EXPLAIN ANALYZE SELECT 1",
+        "explain (format json) FROM events",
+        "WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x WHERE n < 3) FROM x",
+        "SELECT 1 UNION SELECT 2 EXCEPT SELECT 3",
+        "WITH x AS MATERIALIZED (FROM events) SELECT * FROM x WHERE actor IN (SELECT actor FROM rejects, events)",
+        "SUMMARIZE events",
+        "PIVOT events ON activity IN ('read', 'update') USING count(*) GROUP BY actor",
+        "SELECT 'COPY_QUERY_NODE' AS \"type\", {'type': 'INSERT_QUERY_NODE'} AS told",
+        "VALUES (1)",
         "SELECT * FROM rejects",
         "DESCRIBE events",
         "SELECT 1;",
