@@ -5,7 +5,9 @@ Every setting of `[section] name` can also be given as `INVESTIGATE_SECTION_NAME
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from investigate.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 CODERABBIT_REGIONS = {"us": "https://api.coderabbit.ai", "eu": "https://api.eu.coderabbit.ai"}
@@ -135,7 +137,10 @@ def load(path: Path) -> Config:
         return _under_environment(path)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        place = [str(part) for part in first["loc"]]
+        if variable := _variable(place):
+            raise ConfigError(f"{variable}: {first['msg']}.", f"Correct {variable} in the environment.") from None
+        where = ".".join(place)
         raise ConfigError(f"{path.name}: {where}: {first['msg']}.", f"Correct {where} in {path}.") from None
     except ValueError as error:
         raise ConfigError(f"{path.name} is not TOML: {error}.", f"Correct {path}.") from error
@@ -146,6 +151,7 @@ def _under_environment(path: Path) -> Config:
         BaseSettings,
         PydanticBaseSettingsSource,
         SettingsConfigDict,
+        SettingsError,
         TomlConfigSettingsSource,
     )
 
@@ -167,7 +173,25 @@ def _under_environment(path: Path) -> Config:
             del init_settings, dotenv_settings, file_secret_settings
             return env_settings, TomlConfigSettingsSource(settings_cls, path)
 
-    return Settings()
+    try:
+        return Settings()
+    except SettingsError as error:  # which names the section alone
+        section = re.search(r'field "(\w+)"', str(error))
+        raise ConfigError(
+            f"What is set by {_PREFIX}{section[1].upper() if section else '…'} in the environment is not JSON.",
+            """A list or a whole section is written as JSON there: ["a", "b"].""",
+        ) from None
+
+
+def _variable(place: Sequence[str]) -> str:
+    """The environment variable that gave the value at this place, as it is spelled; empty where none did."""
+    given = {name.upper(): name for name in os.environ}
+    if place[0] not in Config.model_fields:
+        return ""
+    if one := given.get(_PREFIX + "_".join(place[:2]).upper()):
+        return one
+    section = given.get(_PREFIX + place[0].upper(), "")
+    return section if section and place[1] in json.loads(os.environ[section]) else ""
 
 
 def secret(vendor: str, environ: Mapping[str, str] = os.environ) -> SecretStr:

@@ -64,6 +64,42 @@ def test_what_cannot_be_meant_is_named(tmp_path: Path, text: str, said: str) -> 
         config.load(tmp_path / "case.toml")
 
 
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"INVESTIGATE_INGEST_JOBS": "abc"}, "INVESTIGATE_INGEST_JOBS: Input should be a valid integer"),
+        ({"investigate_ingest_jbos": "3"}, "investigate_ingest_jbos: Extra inputs"),
+        ({"INVESTIGATE_INGEST": '{"jobs": "abc"}'}, "INVESTIGATE_INGEST: Input should be a valid integer"),
+        ({"INVESTIGATE_INGEST": "3"}, "INVESTIGATE_INGEST: Input should be a valid dictionary"),
+        ({"INVESTIGATE_INGEST": '{"memory": 3}', "INVESTIGATE_INGEST_MEMORY": "4"}, "INVESTIGATE_INGEST_MEMORY: "),
+        ({"INVESTIGATE_DEVREV_LINK_HOSTS": '["a", 3]'}, "INVESTIGATE_DEVREV_LINK_HOSTS: Input should be"),
+        ({"INVESTIGATE_DEVREV_LINK_HOSTS": "a.example"}, "What is set by INVESTIGATE_DEVREV in the environment is not"),
+        ({"INVESTIGATE_VERSION": "new"}, "INVESTIGATE_VERSION: "),
+    ],
+)
+def test_a_value_of_the_environment_is_not_looked_for_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+) -> None:
+    (tmp_path / "case.toml").write_text("[ingest]\njobs = 2\n")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as raised:
+        config.load(tmp_path / "case.toml")
+    assert raised.value.message.startswith(said)
+    assert "case.toml" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["[ingest]\nmemory = 1\n", "[case]\nname = 1\n"])
+def test_a_value_of_the_file_is_not_looked_for_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "case.toml").write_text(text)
+    for name, value in {"INVESTIGATE_INGEST": '{"jobs": 1}', "INVESTIGATE_CASE": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=r"^case\.toml: "):
+        config.load(tmp_path / "case.toml")
+
+
 def test_a_missing_secret_says_how_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: str) -> str:
         raise NoKeyringError

@@ -113,6 +113,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program; its exit code. Nothing but a code leaves here, whatever happens."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -132,6 +133,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if result == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
         return _interrupted(stopped.number)
     return result if isinstance(result, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """Stand in for standard streams that whoever started the program closed: empty input, output to nowhere.
+
+    In this order, in which each gets the number it should have, so that no other file is taken for it; children of
+    this process find it open too.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process runs
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _interrupted(number: int) -> int:

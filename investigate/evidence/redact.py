@@ -1,6 +1,7 @@
 """Secrets out of text and data before they are written: presigned queries, bearer tokens, API keys.
 
-The last defence, not the first: callers pass what is already clean. When in doubt it takes out too much.
+The last defence, not the first: callers pass what is already clean. It goes by form: a secret that stands in none of
+these forms stays, and what only looks like one goes.
 """
 
 from __future__ import annotations
@@ -29,11 +30,22 @@ _VALUE: Final = r"[^\s&\"'<>\\]+"
 _URL: Final = re.compile(r"://([^\s\"'<>]+)")
 # Inside the query of an address: any X-Amz- parameter means a presigned one, and then all of it goes.
 _SECRET_QUERY: Final = re.compile(rf"x-amz-|x-goog-|(?:{_PARAMETERS})(?:=|%)", re.IGNORECASE)
+_PASSWORD_BEGINS: Final = re.compile(r"[^@\[]*:(?!\d*$)[^@]*")
+"""A user and the beginning of a password, where a host and a port should be."""
 _PATTERNS: Final = (
     # A parameter outside any address, plain or percent-encoded (once or twice).
     (re.compile(rf"((?:{_PARAMETERS})(?:=|%(?:25)*3D)){_VALUE}", re.IGNORECASE), r"\1" + GONE),
     (re.compile(rf"\b(bearer)(?:\s+|%20|\+){_VALUE}", re.IGNORECASE), r"\1 " + GONE),
-    # A header in a dump: `name: value`, `"name": "value"`, `('name', 'value')`, `b'name', b'value'`.
+    # A header in a dump: `name: value`, `"name": "value"`, `('name', 'value')`, `b'name', b'value'`. The first two have
+    # parts, some of them quoted: all that is left of the line, or of the string, goes.
+    (
+        re.compile(
+            rf"\b((?:(?:proxy-)?authorization|(?:set-)?cookie)(?:{_QUOTE}\s*[:,=]\s*b?{_QUOTE}|\s*[:=]\s*))"
+            rf"(?:[^\r\n\"'<>\\]++|(?<==){_QUOTE}[^\r\n\"'\\]*+{_QUOTE}(?=[\s,;]|{_QUOTE}|$))+",
+            re.IGNORECASE,
+        ),
+        r"\1" + GONE,
+    ),
     (
         re.compile(
             rf"\b((?:{_HEADERS})(?:{_QUOTE}\s*[:,=]\s*b?{_QUOTE}|\s*[:=]\s*))(?:(?:basic|bearer|token)\s+)?"
@@ -42,8 +54,16 @@ _PATTERNS: Final = (
         ),
         r"\1" + GONE,
     ),
+    # In quotes a value may have several words, without them it ends with the first.
     (
-        re.compile(rf"((?:token|secret|password|passwd){_QUOTE}\s*[:,]\s*b?{_QUOTE}){_VALUE}", re.IGNORECASE),
+        re.compile(
+            rf"((?:{_PARAMETERS})(?:{_QUOTE}\s*[:,]|\s*[:=])\s*b?{_QUOTE})[^\r\n\"'\\]+",
+            re.IGNORECASE,
+        ),
+        r"\1" + GONE,
+    ),
+    (
+        re.compile(rf"((?:token|secret|password|passwd|api[_-]?key)[ \t]*:[ \t]*){_VALUE}", re.IGNORECASE),
         r"\1" + GONE,
     ),
     # A JSON Web Token wherever it stands: DevRev's access tokens are such.
@@ -109,7 +129,9 @@ def _clean_url(match: re.Match[str]) -> str:
     rest = match[1]
     address, mark, query = rest.partition("?")
     host, slash, path = address.partition("/")
-    if "@" in host:
+    if _PASSWORD_BEGINS.fullmatch(host) and "@" in path:  # a slash in the password
+        host, slash, path = f"{GONE}@{path.rpartition('@')[2]}", "", ""
+    elif "@" in host:
         host = f"{GONE}@{host.rpartition('@')[2]}"
     if mark and _SECRET_QUERY.search(query):
         query = GONE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import copy
+import errno
 import io
 import lzma
 import struct
@@ -42,10 +43,11 @@ DAMAGE: Final = (
     tarfile.TarError,
     struct.error,
     OSError,
+    OverflowError,
     RuntimeError,
     ValueError,
 )
-"""What the libraries raise on damaged input; an `OSError` with an `errno` is the disk's, and is passed on."""
+"""What the libraries raise on damaged input; an error of the disk among them is passed on, see `_of_the_disk`."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ class _Bounded:
         try:
             data: bytes = self._stream(min(size, self._step))
         except DAMAGE as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
+            if disk := _of_the_disk(error):
+                raise disk from None
             reason = "ends too early" if isinstance(error, EOFError) else "is damaged"
             raise ContainerError(
                 f"The {self._what} {reason} after {self._read:,} expanded bytes.", "Get the file again."
@@ -183,6 +185,8 @@ def _zip(stream: IO[bytes], budget: _Budget) -> Iterator[tuple[str, Reader]]:
         archive = zipfile.ZipFile(stream)
         entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     except DAMAGE as error:
+        if disk := _of_the_disk(error):
+            raise disk from None
         raise ContainerError("The zip archive is damaged.", "Get the file again.") from error
     for entry in entries:
         if entry.filename.startswith("__MACOSX/"):
@@ -193,11 +197,25 @@ def _zip(stream: IO[bytes], budget: _Budget) -> Iterator[tuple[str, Reader]]:
         try:
             opened = archive.open(_unchecked(entry))
         except DAMAGE as error:
+            if disk := _of_the_disk(error):
+                raise disk from None
             yield entry.filename, _Faulty(f"The zip member cannot be read: {error}.", "Get the file again.")
             continue
         with opened:
             joined, inside = _looked_into(_Bounded(_Checked(opened, entry.CRC), "zip member", budget))
             yield entry.filename, _unpacked(joined, inside, "zip", budget)
+
+
+def _of_the_disk(error: BaseException | None) -> OSError | None:
+    """The disk's error, for which a library may have put one of its own; it has a number, other than damage has.
+
+    EINVAL is damage's: a place in an archive that lies before its beginning.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL):
+            return error
+        error = error.__context__
+    return None
 
 
 def _unchecked(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
@@ -256,8 +274,8 @@ def _tar(stream: IO[bytes], budget: _Budget, mode: str) -> Iterator[tuple[str, R
                     joined, inside = _looked_into(_Bounded(opened, "tar member", budget, _TAR_STEP))
                     yield entry.name, _unpacked(joined, inside, "tar", budget)
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
+        if disk := _of_the_disk(error):
+            raise disk from None
         raise ContainerError("The tar archive is damaged, or cut off.", "Get the file again.") from error
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from investigate.normalise.sql import Compiled, Derived
 
-_REMEMBERED: Final = 100_000
-"""So many derived values are remembered of a column."""
+_HELD: Final = 32 * 2**20
+"""So many bytes of derived values an engine remembers, those of all columns together; about a batch more at times."""
+_ENTRY: Final = 200
+"""Bytes that Python takes for one of them, besides its letters."""
 GAVE_UP: Final = (duckdb.Error, UnicodeDecodeError)
 """What a query raises; its message may quote a record up to the middle of a letter, and then cannot be read itself."""
 _NO_JSON: Final = (duckdb.InvalidInputException, UnicodeDecodeError)
@@ -121,6 +123,7 @@ class Engine:
         self._connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among results
         self._queries: dict[tuple[str, pa.Schema], _Query] = {}
         self._remembered: dict[str, dict[tuple[Any, ...], Any]] = {}
+        self._held = 0
 
     @classmethod
     def ready(cls, memory: int, ample: int) -> Self:
@@ -250,7 +253,8 @@ class Engine:
         if column.default is not None and found.null_count:
             found = found.fill_null(column.default)
             coded.pop(column.name, None)
-        return found
+        # Of one type, whether or not anything was left to look for: what is read again joins the others.
+        return found.dictionary_encode() if column.search and not pa.types.is_dictionary(found.type) else found
 
     def _of_values(self, column: Derived, columns: Mapping[str, pa.Array], coded: dict[str, _Coded]) -> _Coded:
         """The column for each combination of values that it is computed from, once."""
@@ -258,15 +262,17 @@ class Engine:
             if name not in coded:
                 coded[name] = _Coded.of(columns[name])
         codes, distinct = _combined([coded[name] for name in column.needs])
+        if self._held > _HELD:
+            self._remembered.clear()
+            self._held = 0
         known = self._remembered.setdefault(column.sql, {})
-        if len(known) + len(distinct) > _REMEMBERED:
-            known.clear()
         unseen = list(dict.fromkeys(values for values in distinct if values not in known))
         if unseen:
             rows = {name: [values[at] for values in unseen] for at, name in enumerate(column.needs)}
             table = pa.table({name: pa.array(values, columns[name].type) for name, values in rows.items()})
             found = self.select(f"SELECT {column.sql} AS found FROM batch", table)
             known.update(zip(unseen, found["found"].to_pylist(), strict=True))
+            self._held += table.nbytes + found.nbytes + _ENTRY * len(unseen)
         return _Coded(codes, [known[values] for values in distinct])
 
     def _times(self, compiled: Compiled, texts: pa.Array) -> pa.Array:

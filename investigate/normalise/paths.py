@@ -23,11 +23,6 @@ class Step:
     key: str | None = None
     value: str | None = None
 
-    @property
-    def is_list(self) -> bool:
-        """Whether the step goes into elements."""
-        return self.name is None
-
 
 @dataclass(frozen=True)
 class Path:
@@ -80,10 +75,6 @@ class Path:
         """This path as seen from an element of `prefix`, or None where it does not go through it."""
         size = len(prefix.steps)
         return Path(self.steps[size:]) if self.steps[:size] == prefix.steps and len(self.steps) > size else None
-
-    def under(self, wrapper: tuple[str, ...]) -> Path:
-        """This path below the keys of `wrapper`."""
-        return Path((*(Step(name=name) for name in wrapper), *self.steps))
 
     def __str__(self) -> str:
         text = ""

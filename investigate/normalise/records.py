@@ -5,6 +5,7 @@ Records come out as the exact text they are in the file, many at a time: whole r
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import struct
@@ -149,7 +150,7 @@ class RecordReader:
 
     def _one_by_one(self, block: bytes) -> Iterator[Piece]:
         for text in block.split(b"\n"):
-            line = text.lstrip(_LINE_BLANK).removeprefix(BOM).strip(_LINE_BLANK)
+            line = _trimmed(text)
             if len(line) > self._limits.max_record:
                 yield _too_long(line, len(line), self._limits.max_record)
             elif line:
@@ -163,9 +164,9 @@ class RecordReader:
         return (line,) if any(isinstance(piece, Fault) for piece in found) else found
 
     def _last_line(self, rest: bytes) -> Iterator[Piece]:
-        """What follows the last line end: where the stream is damaged, perhaps no whole record."""
-        line = rest.strip(_LINE_BLANK)
-        if self._window.damage and line and not _is_whole(line):
+        """What follows the last line end: perhaps no whole record, and then what should follow it is not there."""
+        line = _trimmed(rest)
+        if line and (_breaks_off(line) or (self._window.damage and not _is_whole(line))):
             yield from self._cut_short(line)
         else:
             yield from self._one_by_one(rest)
@@ -345,6 +346,23 @@ class _Bytes:
         return data
 
 
+def _trimmed(text: bytes) -> bytes:
+    return text.lstrip(_LINE_BLANK).removeprefix(BOM).strip(_LINE_BLANK)
+
+
+def _breaks_off(line: bytes) -> bool:
+    """Whether a trimmed line ends inside an object or a list, the first in it or one that follows whole ones."""
+    at = 0
+    while line[at : at + 1] in (b"{", b"["):
+        scan = Scan(at)
+        if not scan.step(line):
+            return True
+        at = scan.at
+        while at < len(line) and line[at] in BLANK:
+            at += 1
+    return False
+
+
 def _is_whole(line: bytes) -> bool:
     scan = Scan(0)
     return scan.step(line) and scan.at == len(line)
@@ -358,7 +376,10 @@ def _too_long(start: bytes, size: int, limit: int) -> Fault:
 def _body(line: str | bytes) -> bytes | Fault:
     excerpt = (line.encode() if isinstance(line, str) else line)[:EXCERPT]
     try:
-        body = json.loads(line)["body"]
+        page = json.loads(line)
+        if "body_base64" in page:  # what came was no UTF-8; of its records most may be
+            return base64.b64decode(page["body_base64"], validate=True)
+        body = page["body"]
         return body.encode() if isinstance(body, str) else Fault("a page without a body", excerpt)
     except (ValueError, RecursionError, KeyError, TypeError):
         return Fault("a kept page that cannot be read", excerpt)

@@ -12,6 +12,7 @@ from investigate.errors import ProfileError
 from investigate.events import UNKNOWN
 from investigate.normalise.paths import Path, each, literal, pointer
 from investigate.normalise.profile import CLOSED, Column, Profile, longest_first
+from investigate.normalise.times import EPOCH_SCALES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 ISO: Final = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?"
 ZONED: Final = r"(?:Z|:.*[+-]\d\d(?::?\d\d)?)$"
 EPOCH: Final = r"\d{9,19}(?:\.\d{1,9})?"
-EPOCH_SCALES: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
-"""(below, microseconds in one): seconds, milliseconds, microseconds; anything above is nanoseconds."""
 
 TEXTS: Final = (
     "actor_name",
@@ -331,7 +330,11 @@ def _tuple(words: tuple[str, ...]) -> str:
 
 
 def _parsed_time(zone: str) -> str:
-    """SQL for the instant in `time_text`, NULL where it is of no common form; may be outside the years 1 to 9999."""
+    """SQL for the instant in `time_text`, NULL where it is of no common form; may be outside the years 1 to 9999.
+
+    Of the two instants that a time without a zone means in the hour before summer time ends it is the later, as in
+    `read_time`, which reads what is left over.
+    """
     text = "time_text"
     number = f"try_cast({text} AS DECIMAL(28, 9))"
     scaled = " ".join(

@@ -9,9 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_LEAP = re.compile(r"(.*[T ]\d\d:\d\d):60(?:[.,]\d+)?(.*)")
+_LEAP = re.compile(r"(.*[T ]\d\d:\d\d):60(?!\d)(.*)")
 _FRACTION = re.compile(r"([.,])(\d+)")
-_MICROS_IN_ONE: Final = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
+_OF_NO_PLACE = re.compile(r"\s-0000(?:\s|$)")
+"""By RFC 5322, 3.3: the time is UTC, and nothing is said of where the clock stands."""
+EPOCH_SCALES: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 """(below, microseconds in one): seconds, milliseconds, microseconds; anything above is nanoseconds."""
 
 _TOO_SMALL: Final = 10**8
@@ -19,6 +21,12 @@ _TOO_SMALL: Final = 10**8
 
 def read_time(text: str, zone: str = "UTC") -> datetime | str:
     """The instant a log means by `text`, aware, UTC; else the reason why it is none.
+
+    A time without a zone that its clock shows twice, in the hour before summer time ends, is the later of the two; one
+    that it skips, in the hour in which summer time begins, is read as if it had not begun: 02:30 is 03:30 of summer
+    time. The compiled query reads both alike.
+
+    A leap second is the first of the next minute, its fraction kept, as POSIX time has it.
 
     Args:
         text: as the log has it.
@@ -45,7 +53,7 @@ def _number(text: str) -> datetime | None:
     value = Decimal(text)
     if abs(value) < _TOO_SMALL:
         raise ValueError(text)
-    factor = next((Decimal(micros) for below, micros in _MICROS_IN_ONE if value < below), Decimal("0.001"))
+    factor = next((Decimal(micros) for below, micros in EPOCH_SCALES if value < below), Decimal("0.001"))
     micros = (value * factor).to_integral_value(ROUND_FLOOR)
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(micros))
 
@@ -60,13 +68,15 @@ def _iso(text: str, zone: str) -> datetime | None:
     plain = re.sub(r"\s+(?=[+-]\d\d)", "", plain)
     parsed = datetime.fromisoformat(plain)
     if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=ZoneInfo(zone))
-    # A leap second is the last of its minute: POSIX time has it as the first of the next.
+        told = parsed.replace(tzinfo=ZoneInfo(zone))
+        parsed = max(told.astimezone(UTC), told.replace(fold=1).astimezone(UTC))
     return parsed.astimezone(UTC) + (timedelta(seconds=1) if leap else timedelta())
 
 
 def _mail_date(text: str) -> datetime:
     parsed = parsedate_to_datetime(text)
     if parsed.tzinfo is None:
-        raise ValueError(text)
+        if not _OF_NO_PLACE.search(text):
+            raise ValueError(text)
+        parsed = parsed.replace(tzinfo=UTC)
     return parsed.astimezone(UTC)

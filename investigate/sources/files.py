@@ -49,7 +49,11 @@ class Input:
 
 
 def expand(
-    paths: Sequence[str], *, s3: Callable[[], Any] | None = None, passed_over: list[str] | None = None
+    paths: Sequence[str],
+    *,
+    s3: Callable[[], Any] | None = None,
+    passed_over: list[str] | None = None,
+    without: Sequence[Path] = (),
 ) -> Iterator[Input]:
     """Every file that `paths` name, each once, in order of path within each.
 
@@ -60,21 +64,46 @@ def expand(
         paths: files, folders, patterns (`**` goes down folders), `s3://bucket/prefix`, or `-`.
         s3: makes the boto3 client; None makes one from the environment (`AWS_ENDPOINT_URL`, `AWS_PROFILE`, …).
         passed_over: gets the names of the files in folders that are no logs by their names.
+        without: folders that are not looked into, nor spoken of; a file in them is read where it is named itself.
 
     Raises:
-        UsageError: a path that names nothing, or something that is no file.
+        UsageError: a path that names nothing, or something that is no file, or lies in `without`.
         SourceError: a folder or bucket that cannot be read.
     """
     seen: set[str] = set()
+    asides = _Asides([] if passed_over is None else passed_over, tuple(folder.resolve() for folder in without))
     for path in paths:
         found = False
-        for one in _expand_one(path, s3, [] if passed_over is None else passed_over):
+        for one in _expand_one(path, s3, asides):
             found = True
             if one.identity not in seen:
                 seen.add(one.identity)
                 yield one
         if not found:
             raise UsageError(f"Nothing is there by the name {label(path)!r}.", _HINT)
+
+
+@dataclass(frozen=True)
+class _Asides:
+    """What of a folder is not read.
+
+    Attributes:
+        passed_over: names of what is no log, to be told.
+        without: folders that are not looked into, resolved.
+    """
+
+    passed_over: list[str]
+    without: tuple[Path, ...]
+
+    def hold(self, path: Path) -> bool:
+        """Whether a path leads into a folder that is not looked into."""
+        if not self.without:
+            return False
+        try:
+            place = path.resolve()
+        except (OSError, RuntimeError):  # a symbolic link that leads to itself
+            return False
+        return any(place.is_relative_to(folder) for folder in self.without)
 
 
 def keep(inputs: Iterable[Input], store: EvidenceStore, progress: Progress = silent) -> Received:
@@ -125,7 +154,7 @@ class _Watched:
         self._progress("import", self._before + self.size, self._total, "bytes")
 
 
-def _expand_one(path: str, s3: Callable[[], Any] | None, passed_over: list[str]) -> Iterator[Input]:
+def _expand_one(path: str, s3: Callable[[], Any] | None, asides: _Asides) -> Iterator[Input]:
     if path == STDIN:
         yield Input("standard-input", STDIN, _pour_stdin)
     elif path.lower().startswith("s3://"):
@@ -134,29 +163,34 @@ def _expand_one(path: str, s3: Callable[[], Any] | None, passed_over: list[str])
         for one in objects(path, s3):
             yield Input(one.name, one.address, one.pour, one.size)
     else:
-        yield from _local(path, passed_over)
+        yield from _local(path, asides)
 
 
-def _local(text: str, passed_over: list[str]) -> Iterator[Input]:
+def _local(text: str, asides: _Asides) -> Iterator[Input]:
     if not text:  # which `Path` takes for the current folder
         return
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # "~" and no account of that name: a file may be called so
+        path = Path(text)
     try:
         mode = path.stat().st_mode
     except PermissionError as error:
         raise _cannot_read(text, error) from error
     except (OSError, ValueError):  # no such name; no name at all
-        yield from _matching(str(path), passed_over)
+        yield from _matching(str(path), asides)
         return
     if stat.S_ISDIR(mode):
-        yield from _below(path, path.resolve(), passed_over)
+        if asides.hold(path):
+            raise UsageError(f"{label(text)} is a folder of this program's own.", "Name a file in it to read it.")
+        yield from _below(path, path.resolve(), asides)
     elif stat.S_ISREG(mode):
         yield _file(path, path.name)
     else:
         raise UsageError(f"{label(text)} is no file but a pipe, a socket or a device.", _HINT)
 
 
-def _matching(pattern: str, passed_over: list[str]) -> Iterator[Input]:
+def _matching(pattern: str, asides: _Asides) -> Iterator[Input]:
     if not glob.has_magic(pattern) or "\0" in pattern:
         return
     parts = Path(pattern).parts
@@ -165,29 +199,31 @@ def _matching(pattern: str, passed_over: list[str]) -> Iterator[Input]:
     within = root.resolve()
     for name in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob finds hidden files too
         path = Path(name)
+        if asides.hold(path):
+            continue
         if path.is_dir() and not path.is_symlink():
-            yield from _below(path, within, passed_over)
+            yield from _below(path, within, asides)
         elif _belongs(path, within):
             yield _file(path, path.relative_to(root).as_posix())
 
 
-def _below(folder: Path, within: Path, passed_over: list[str]) -> Iterator[Input]:
+def _below(folder: Path, within: Path, asides: _Asides) -> Iterator[Input]:
     """The files in `folder` and its folders, in order.
 
     Passed over are links that lead out of `within`, what is linked of folders, what is no file, hidden logs and all
     that does not look like a log; not named are other hidden files and what lies in hidden folders.
     """
     for here, folders, names in os.walk(folder, onerror=_unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not asides.hold(Path(here, name)))
         linked = [Path(here, name) for name in folders if Path(here, name).is_symlink()]  # not walked into
-        passed_over += [label(f"{path.relative_to(folder.parent).as_posix()}/") for path in linked]
+        asides.passed_over.extend(label(f"{path.relative_to(folder.parent).as_posix()}/") for path in linked)
         for path in (Path(here, name) for name in sorted(names)):
             hidden, log = path.name.startswith("."), _LOG.search(path.name)
             name = path.relative_to(folder.parent).as_posix()
-            if log and not hidden and _belongs(path, within):
+            if log and not hidden and _belongs(path, within) and not (path.is_symlink() and asides.hold(path)):
                 yield _file(path, name)
             elif log or not hidden:
-                passed_over.append(label(name))
+                asides.passed_over.append(label(name))
 
 
 def _belongs(path: Path, within: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The one place with concurrency: a bounded crew of threads that works ahead and hands results over in order."""
+"""Requests at once: a bounded crew of threads that works ahead and hands results over in order."""
 
 from __future__ import annotations
 

@@ -54,11 +54,14 @@ _ERRORS: Final[dict[str, tuple[type[SourceError], str]]] = {
 
 @dataclass(frozen=True)
 class S3Object:
-    """One object.
+    """One object, as it was listed.
 
     Attributes:
-        address: `s3://bucket/key`.
-        name: the same, printable.
+        client: boto3's, by which it is read.
+        bucket: it lies there.
+        key: its name in the bucket.
+        etag: of the version listed; another is not read.
+        size: in bytes.
     """
 
     client: Any

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import shlex
+import subprocess
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from investigate.cli import main
 from investigate.cli.program import MODULES, asked
 from investigate.errors import LakeError
 
-from .conftest import process, python, run
+from .conftest import own_path, process, python, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +146,31 @@ def test_the_case_comes_from_the_environment(tmp_path: Path) -> None:
     ran = process("coverage", cwd=tmp_path, INVESTIGATE_CASE="elsewhere")
     assert ran.code == 0
     assert (tmp_path / "elsewhere" / "case.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code", "said"),
+    [
+        ("import - --profile cloudtrail", "<&-", 1, "The file is empty"),
+        ("devrev collect", "<&-", 2, "There is no link"),
+        ("devrev collect -", "<&- >&-", 2, "There is no link"),
+        ("sql -", "<&-", 2, "Error: "),
+        ("coverage", ">&-", 0, ""),
+        ("nope", ">&-", 2, "No such command"),
+        ("coverage --format json", "2>&-", 0, ""),
+        ("nope", "2>&-", 2, ""),
+        ("nope", "<&- >&- 2>&-", 2, ""),
+        ("--version", "<&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_a_closed_stream_is_an_empty_one(arguments: str, closed: str, code: int, said: str, tmp_path: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m investigate {arguments} {closed}"
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=own_path(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (ran.returncode, "fault of investigate" in ran.stderr) == (code, False), ran.stderr
+    assert said in ran.stderr
+    assert not [path.name for path in tmp_path.iterdir() if path.name != "data"]
 
 
 def test_version_is_said() -> None:

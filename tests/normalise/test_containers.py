@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
+import os
+import struct
 import tarfile
 import warnings
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +25,7 @@ from investigate.normalise.gunzip import Gunzip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Read = Callable[..., Any]
 
@@ -174,6 +178,69 @@ def test_the_ceiling_on_expansion(read: Read) -> None:
     assert str(expanded(packed, Limits(max_expanded=len(LINES) - 1))[1]).endswith("a bomb, or a mistake.")
     reading = read(packed, profile="cloudtrail", limits=Limits(max_expanded=80_000))
     assert 0 < len(reading.events) < len(RECORDS)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_sound_gzip_of_a_log_that_breaks_off_is_not_whole(read: Read, end: str) -> None:
+    reading = read(gzip.compress(LINES + RECORDS[0][:30] + end.encode()), profile="cloudtrail")
+    assert (len(reading.events), len(reading.rejects)) == (len(RECORDS), 1)
+    assert sum(batch.cut for batch in reading.batches) == (0 if end else 1)
+
+
+class Scratched(io.BytesIO):
+    """A file on a disk that cannot read all of it, once its beginning was looked at."""
+
+    def __init__(self, data: bytes, first: int, last: int) -> None:
+        super().__init__(data)
+        self._bad, self._looked = range(first, last), False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        at = self.tell()
+        data = super().read(size)
+        if self._looked and at < self._bad.stop and at + len(data) > self._bad.start:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._looked = True
+        return data
+
+
+def read_all(stream: IO[bytes], size: int) -> None:
+    for _, reader in members(stream, size, Limits()):
+        while reader.read(1000):
+            pass
+
+
+ARCHIVE = zipped(("a", b"{}" * 400), ("b", b"{}" * 400), method=zipfile.ZIP_STORED)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (len(ARCHIVE) - 10, len(ARCHIVE)),
+        (ARCHIVE.find(b"PK\x01\x02"), ARCHIVE.find(b"PK\x01\x02") + 10),
+        (ARCHIVE.rfind(b"PK\x03\x04"), ARCHIVE.rfind(b"PK\x03\x04") + 10),
+        (ARCHIVE.rfind(b"{}"), ARCHIVE.rfind(b"{}") + 1),
+    ],
+    ids=["the directory's end", "the directory", "before a member", "in a member"],
+)
+def test_an_error_of_the_disk_in_a_zip_is_no_damage_to_it(first: int, last: int) -> None:
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        read_all(Scratched(ARCHIVE, first, last), len(ARCHIVE))
+    assert raised.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize("place", [2**32, 2**63 - 1, 2**63 + 5])
+def test_a_member_that_should_lie_anywhere_is_one_reject(read: Read, tmp_path: Path, place: int) -> None:
+    start, end = ARCHIVE.rfind(b"PK\x01\x02"), ARCHIVE.rfind(b"PK\x05\x06")
+    entry, extra = bytearray(ARCHIVE[start:end]), struct.pack("<HHQ", 1, 8, place)
+    entry[30:32], entry[42:46] = struct.pack("<H", len(extra)), b"\xff" * 4
+    tail = bytearray(ARCHIVE[end:])
+    tail[12:16] = struct.pack("<I", end - ARCHIVE.find(b"PK\x01\x02") + len(extra))
+    data = ARCHIVE[:start] + entry + extra + tail
+    (tmp_path / "a.zip").write_bytes(data)
+    said = [reason[:29] for reason in read(data, profile="cloudtrail").reasons]
+    with (tmp_path / "a.zip").open("rb", buffering=0) as file, pytest.raises(ContainerError):
+        read_all(file, len(data))
+    assert said[-1] == "The zip member cannot be read"
 
 
 def test_an_error_of_the_disk_is_not_taken_for_damage() -> None:

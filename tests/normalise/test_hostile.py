@@ -112,6 +112,16 @@ def test_odd_but_sound_json_is_an_event_with_its_text_untouched(read: Read, memb
     assert reading.raws == [record]
 
 
+def test_a_record_that_is_read_once_more_joins_the_others(read: Read) -> None:
+    """The tenant is looked for where the profile's paths do not find it: a column made in more than one way."""
+    sound = '{"timestamp":"2026-11-03T10:00:00Z","dev_org_id":"don:identity:dvrv-us-1:devo/acme","n":%d}'
+    lines = [sound % number for number in range(20)]
+    lines.insert(7, sound.replace("%d", r'20,"user_agent":"x\ud83d"'))
+    reading = read("\n".join(lines).encode(), profile="devrev")
+    assert reading.raws == lines
+    assert {event["tenant"] for event in reading.events} == {"acme"}
+
+
 def test_nesting_a_million_deep_is_read_past_in_a_list(read: Read) -> None:
     deep = b"[" * 1_000_000 + b"]" * 1_000_000
     reading = read(b"[" + GOOD + b',{"x":' + deep + b"}," + GOOD + b"]", profile="cloudtrail")

@@ -85,4 +85,3 @@ def test_a_path_as_seen_from_an_element() -> None:
     events = Path.parse("events[]")
     assert str(Path.parse("events[].parameters[name=x].value").below(events)) == "parameters[name=x].value"
     assert Path.parse("event.name").below(events) is None
-    assert str(Path.parse("a[].b").under(("event",))) == "event.a[].b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,24 @@ def test_kept_pages_give_the_records_of_their_bodies() -> None:
         "The file is HTML or XML, not a log.",
         "a kept page that cannot be read",
         "a page without a body",
-        "a kept page that cannot be read",
+        "cut short: the file ends inside this record",
+    ]
+
+
+def test_kept_pages_that_are_no_utf_8_give_the_records_that_are() -> None:
+    body = b'{"data":[%s,{"c":"\xff"},%s]}' % (A.encode(), B.encode())
+    pages = [
+        json.dumps({"body_base64": base64.b64encode(body).decode()}),
+        '{"body_base64": "e30"}',
+        '{"body_base64": 7}',
+    ]
+    found = cut("".join(page + "\n" for page in pages).encode(), CODERABBIT)
+    assert [(kind, text) for _, kind, text in found] == [
+        ("record", A),
+        ("not UTF-8 at byte 6 of the record", '{"c":"\xff"}'),
+        ("record", B),
+        ("a kept page that cannot be read", pages[1]),
+        ("a kept page that cannot be read", pages[2]),
     ]
 
 
@@ -155,6 +173,35 @@ def test_an_early_end_keeps_what_was_whole_and_is_one_fault() -> None:
         found = cut(data.encode(), damage="The gzip stream ends too early.")
         assert [text for _, kind, text in found if kind == "record"] == [A, B]
         assert [kind for _, kind, _ in found][2:] == ["The gzip stream ends too early."]
+
+
+SHORT = "cut short: the file ends inside this record"
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        *((B[:10], SHORT), ('{"x":"y', SHORT), ("[1, 2", SHORT), ("[1, {", SHORT), (f"{A}{B[:10]}", SHORT)),
+        *((f"\ufeff {B[:10]}", SHORT), (f"{B[:10]}\r", SHORT), ('{"x":' * 100_000, SHORT)),
+        *((A, "record"), (f" {A} ", "record"), ("[7]", "record"), (f"{A}, ", "record"), ("\ufeff{}", "record")),
+        *(('{"a" 1}', "record"), ("garbage {", "record"), ('"half', "record"), ("nul", "record"), (f"{A}}}", "record")),
+    ],
+)
+def test_a_last_line_that_breaks_off_is_a_fault_of_the_file(last: str, kind: str) -> None:
+    chunks = list(RecordReader(Dripping(f"{A}\n{B}\n{last}".encode()), CLOUDTRAIL, Limits()))
+    faults = [(fault.reason, fault.cut) for chunk in chunks for fault in chunk.faults]
+    assert faults == ([(SHORT, True)] if kind == SHORT else [])
+    assert sum(len(chunk.records) for chunk in chunks) == 2 + (kind == "record")
+
+
+def test_a_last_line_of_several_records_gives_them_all() -> None:
+    assert texts(f"{A}\n{B} {C}".encode()) == [A, B, C]
+
+
+@pytest.mark.parametrize("data", [B[:10], f"\n{B[:10]}", f"[{B[:10]}", '{"Records":[{"a"'])
+def test_a_file_of_one_record_that_breaks_off_is_one_fault(data: str) -> None:
+    (chunk,) = RecordReader(Dripping(data.encode()), CLOUDTRAIL, Limits())
+    assert (chunk.records.to_pylist(), [fault.cut for fault in chunk.faults]) == ([], [True])
 
 
 def test_a_list_that_does_not_end_is_said() -> None:

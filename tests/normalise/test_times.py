@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,9 @@ FORMS = [
     ("1793707200123456789", EXACT),
     ("1.7937072e9", NOON),
     ("2026-11-03T11:59:60Z", NOON),
-    ("2026-11-03T11:59:60.5Z", NOON),
+    ("2026-11-03T11:59:60.5Z", NOON + timedelta(seconds=0.5)),
+    ("2026-11-03 11:59:60,25 +00:00", NOON + timedelta(seconds=0.25)),
+    ("Tue, 03 Nov 2026 12:00:00 -0000", NOON),
 ]
 
 
@@ -58,8 +61,40 @@ def test_a_time_without_a_zone_is_in_the_profiles(read: Callable[..., Any]) -> N
     assert times == [NOON, NOON, NOON]
 
 
+@pytest.mark.parametrize("mark", [".", ","])
 @pytest.mark.parametrize(
-    "text", ["yesterday", "12", "-5e9x", "2026-02-30", "", "٣", "2026-11-03T12:00:00+99:99", "x" * 99]
+    ("text", "instant"),
+    [
+        ("2026-10-25 01:59:59{}5", datetime(2026, 10, 24, 23, 59, 59, 500_000, UTC)),
+        ("2026-10-25 02:30:00{}5", datetime(2026, 10, 25, 1, 30, 0, 500_000, UTC)),
+        ("2026-10-25 03:00:00{}5", datetime(2026, 10, 25, 2, 0, 0, 500_000, UTC)),
+        ("2026-03-29 01:59:59{}5", datetime(2026, 3, 29, 0, 59, 59, 500_000, UTC)),
+        ("2026-03-29 02:30:00{}5", datetime(2026, 3, 29, 1, 30, 0, 500_000, UTC)),
+        ("2026-03-29 03:00:00{}5", datetime(2026, 3, 29, 1, 0, 0, 500_000, UTC)),
+    ],
+)
+def test_where_the_clock_is_changed_the_query_and_the_slower_reader_agree(
+    read: Callable[..., Any], text: str, mark: str, instant: datetime
+) -> None:
+    zone = {"cloudtrail": {"time": {"paths": ["eventTime"], "zone": "Europe/Berlin"}}}
+    text = text.format(mark)  # with a comma only the slower reader takes it
+    (event,) = read(json.dumps({"eventTime": text}).encode(), profile="cloudtrail", overrides=zone).events
+    assert (event["time"], read_time(text, "Europe/Berlin")) == (instant, instant)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "12",
+        "-5e9x",
+        "2026-02-30",
+        "",
+        "٣",
+        "2026-11-03T12:00:00+99:99",
+        "x" * 99,
+        "Tue, 03 Nov 2026 12:00:00",
+    ],
 )
 def test_what_is_no_time_comes_back_with_its_reason(text: str) -> None:
     assert str(read_time(text)).startswith("unusable time")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from investigate.errors import SourceError, UsageError
 from investigate.sources.files import expand, keep
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from investigate.evidence.store import EvidenceStore
 
 
@@ -65,6 +64,38 @@ def test_in_a_folder_only_logs_and_archives_are_taken_and_the_rest_is_named(tmp_
     assert found == ["logs/a.json", "logs/b.jsonl.gz", "logs/c.LOG", "logs/d.log.1", "logs/e.zip"]
     assert others == ["logs/LICENSE", "logs/NOTE.txt", "logs/README.md"]
     assert [one.name for one in expand([str(tmp_path / "logs" / "LICENSE")])] == ["LICENSE"]
+
+
+def test_a_name_that_begins_like_another_ones_home_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="the name '~nosuchuser/x"):
+        names("~nosuchuser/x.json")
+    (tmp_path / "~nosuchuser").mkdir()
+    (tmp_path / "~nosuchuser/x.json").write_text("{}")
+    assert names("~nosuchuser/x.json", "~nosuchuser/*.json") == ["x.json"]
+
+
+@pytest.mark.parametrize("path", [".", "..", "**/*", "*", "deep", "d*", "**/*.*", "./deep/../."])
+def test_folders_that_are_not_looked_into_are_neither_read_nor_named(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (logs / "deep/er/README").write_text("")
+    (logs / "deep/link.json").symlink_to(logs / "deep/er/d.json")
+    monkeypatch.chdir(logs)
+    others: list[str] = []
+    found = [one.identity for one in expand([path], passed_over=others, without=[Path("deep/../deep/er")])]
+    assert found
+    assert not [identity for identity in found if "/er/" in identity]
+    assert not [name for name in others if "er/" in name]
+    assert str(logs / "deep/er/d.json") in [one.identity for one in expand(["."])]
+
+
+def test_a_file_in_a_folder_that_is_not_looked_into_is_read_where_it_is_named(logs: Path) -> None:
+    (found,) = expand(["logs/deep/er/d.json"], without=[logs / "deep"])
+    assert found.name == "d.json"
+    for folder in ("logs/deep", "logs/deep/er"):
+        with pytest.raises(UsageError, match="a folder of this program's own"):
+            list(expand([folder], without=[logs / "deep"]))
 
 
 def test_what_lies_elsewhere_or_is_hidden_or_no_file_is_named_not_taken(tmp_path: Path) -> None:
