@@ -23,7 +23,7 @@ OUTCOMES: Final = ("success", "failure", "unknown")
 UNKNOWN: Final = "unknown"
 
 COLUMNS: Final[dict[str, tuple[str, str]]] = {
-    "event_uid": ("string", "the vendor's id, else sha256: of the canonical record; unique in source and tenant"),
+    "event_uid": ("string", "the vendor's id, else sha256: of the canonical record; unique in source, tenant and day"),
     "time": ("timestamp", "when it happened, UTC, microseconds, never truncated to less"),
     "date": ("date", "UTC day of time; the partition"),
     "source": ("string", "profile name: devrev, coderabbit, cloudtrail …"),
@@ -197,6 +197,14 @@ def parse_time(value: TimeLike, *, now: datetime | None = None) -> datetime:
 
 
 _TIME_HINT = 'Write a date (2026-11-03), a time with its zone (2026-11-03T14:00:00Z) or a span back from now ("7d").'
+
+
+def just_after(moment: datetime) -> datetime:
+    """The first instant after one, which ends a window that holds it; the last there is has none after it."""
+    try:
+        return moment + timedelta(microseconds=1)
+    except OverflowError:
+        return moment
 
 
 def _utc(value: datetime) -> datetime:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from investigate import config
 from investigate.case import coverage as coverages
+from investigate.case import versions
 from investigate.case.coverage import Coverage
 from investigate.case.layout import Layout, resolve
 from investigate.case.methods import Later
@@ -40,6 +41,7 @@ else:
         ("auditing", "finding", "people", "questions", "reading", "remarks", "reporting", "subject", "touching"),
     )
 
+_LOCK_SILENT: Final = 2
 _LOCK_TIMEOUT: Final = 600
 _MOST_JOBS: Final = 4
 _KEEP_PARTIAL: Final = timedelta(days=2)
@@ -166,12 +168,12 @@ class Case:
             paths: files, folders, patterns, archives, `s3://bucket/prefix`.
             profile: how to read them; see `investigate.normalise.profile.names`.
             covers: start and end for which the files are known to be the whole log; without, they cover only
-                what lies between their first and last event.
+                what lies between their first and last event, and never what is still to come.
             progress: told how far it is.
 
         Raises:
             ProfileError: no such profile.
-            UsageError: nothing is there.
+            UsageError: nothing is there, or the window has not begun yet.
             ContainerError: none of the files is a log; they are kept as evidence all the same.
         """
         from investigate.case.acquisition import Fetched, acquire  # noqa: PLC0415 - see `evidence`
@@ -183,8 +185,10 @@ class Case:
         named = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         profiles.load(profile, self.config.profiles)
         declared = Window.of(*covers) if covers else None
+        if declared and declared.start >= datetime.now(UTC):
+            raise UsageError(f"No log covers {declared}, which is still to come.", "Give a window that has begun.")
         others: list[str] = []
-        found = files.expand([os.fspath(path) for path in named], passed_over=others)
+        found = files.expand([os.fspath(path) for path in named], passed_over=others, without=self.layout.made)
         received = files.keep(found, self.evidence, told)
         if others:
             said = f"{len(others)} files are no logs by their names and were passed over: {', '.join(others[:5])}"
@@ -197,11 +201,11 @@ class Case:
 
     def events(self) -> duckdb.DuckDBPyRelation:
         """The events as a DuckDB relation, columns as in `investigate.events.COLUMNS`, on a connection of its own."""
-        return self.lake.connect().query("FROM events")
+        return self.lake.connect(versions.newest(self)).query("FROM events")
 
     def scan(self) -> pl.LazyFrame:
         """The events as a Polars LazyFrame, columns as in `investigate.events.COLUMNS`."""
-        return self.lake.scan()
+        return self.lake.scan(versions.newest(self))
 
     frame = reading.frame
 
@@ -214,12 +218,14 @@ class Case:
 
         Raises:
             QueryRefused: anything but one statement that reads the lake.
+            LakeError: it failed while it ran; or the lake, or what was written to it last, is gone.
         """
         import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
         from investigate.lake import sql  # noqa: PLC0415
 
-        version = self.lake.events.snapshot().version
+        written, version = self.journal.lake_version(), self.lake.events.snapshot().version
+        versions.insist(version, written)
         with self.lake.borrow(version) as connection:
             self.lake.expose_touches(connection, version, query)
             table = sql.run(connection, query, parameters)
@@ -336,16 +342,30 @@ class Case:
     def locked(self) -> Iterator[None]:
         """The case's one lock: held for a ledger line and for a commit, never for a download.
 
+        Who waits for longer than two seconds is told, by a warning to this module's log.
+
         Raises:
             CaseError: another process has held it for ten minutes.
         """
         from filelock import FileLock, Timeout  # noqa: PLC0415 - asyncio, which a question needs not
 
+        lock = FileLock(self.layout.lock, mode=0o600)
         try:
-            with FileLock(self.layout.lock, timeout=_LOCK_TIMEOUT, mode=0o600):
-                yield
+            try:
+                lock.acquire(timeout=_LOCK_SILENT)
+            except Timeout:
+                import logging  # noqa: PLC0415 - seldom there is anybody to wait for
+
+                logging.getLogger(__name__).warning(
+                    "Another process is writing to this case. Waiting until it is done."
+                )
+                lock.acquire(timeout=_LOCK_TIMEOUT - _LOCK_SILENT)
         except Timeout as error:
             raise CaseError("Another process has been writing to this case for ten minutes.", "Try again.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def sweep(self) -> None:
         """Remove what killed processes left: temporary evidence, staging."""

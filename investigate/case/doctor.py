@@ -1,4 +1,4 @@
-"""Is all in order: credentials, vendors in reach, the clock, the case's folder, its journal; each with its remedy.
+"""Is all in order: credentials, vendors, the clock, the case's folder, journal and lake; each with its remedy.
 
 Nobody's audit log is asked for, and no credential leaves this machine.
 """
@@ -18,7 +18,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from investigate import config
-from investigate.errors import ConfigError, EvidenceError, InvestigateError
+from investigate.case import versions
+from investigate.errors import ConfigError, EvidenceError, InvestigateError, LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,7 @@ def examine(case: Case) -> Iterator[Check]:
     yield _permissions(case)
     yield _space(case)
     yield _ledger(case)
+    yield _lake(case)
     yield from _unfinished(case)
 
 
@@ -192,6 +194,14 @@ def _ledger(case: Case) -> Check:
         remedy = "An acquisition was cut off: the next one brings it to its end."
         return Check("ledger", "warn", f"{head.lines} lines, the journal knows {known.lines}", remedy)
     return Check("ledger", "fail", f"line {known.lines} of the journal is not the ledger's: it was changed", _VERIFY)
+
+
+def _lake(case: Case) -> Check:
+    """Whether the lake has all that the journal knows to be written to it."""
+    try:
+        return Check("lake", "ok", f"version {versions.newest(case)}, with all the journal knows of")
+    except LakeError as error:
+        return Check("lake", "fail", error.message, error.hint)
 
 
 def _unfinished(case: Case) -> Iterator[Check]:

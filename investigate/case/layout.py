@@ -55,6 +55,11 @@ class Layout:
         self.classification = root / "classification.csv"
         self.lock = root / ".lock"
 
+    @property
+    def made(self) -> tuple[Path, ...]:
+        """Folders in which the case keeps what it makes: no log to be imported lies there."""
+        return (self.evidence, self.lake, self.reports)
+
     def make(self) -> None:
         """Make the folder a case where it is none.
 

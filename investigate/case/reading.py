@@ -10,6 +10,7 @@ from investigate.case.answer import Answer
 from investigate.case.coverage import Coverage
 from investigate.case.directory import directory_of
 from investigate.case.engines import lasting, opened, parse
+from investigate.case.versions import chosen, newest
 from investigate.errors import UsageError
 from investigate.events import Window
 from investigate.journal.coverage import gaps
@@ -53,13 +54,14 @@ class Reading:
 
     Raises:
         UsageError: no such engine, or no such version.
+        LakeError: the lake, or what was written to it last, is gone.
     """
 
     def __init__(self, case: Case, engine: str, version: int | None = None) -> None:
         self.engine, _ = parse(engine)
         self.case, self._asked = case, engine
         self.intervals = case.journal.intervals()
-        self.version = _version(case, version)
+        self.version = chosen(case, version)
         self._sql: str | None = None
 
     def __enter__(self) -> Self:
@@ -336,7 +338,12 @@ def partition(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def coverage(case: Case, *windows: Window, question: dict[str, list[str]] | None = None) -> Coverage:
-    """What is known of the windows a question looked at; the first is the one it is about."""
+    """What is known of the windows a question looked at; the first is the one it is about.
+
+    Raises:
+        LakeError: the lake, or what was written to it last, is gone, so that its events tell nothing of any window.
+    """
+    newest(case)
     return _coverage(case.journal.intervals(), windows, question)
 
 
@@ -380,18 +387,6 @@ def frame(case: Case, engine: str = "duckdb", version: int | None = None) -> nw.
 
     Raises:
         UsageError: no such engine or version, or Spark or Java is not installed.
-        LakeError: the engine cannot read the lake.
+        LakeError: the engine cannot read the lake, or what was written to it last is gone.
     """
-    return lasting(engine, case.lake, _version(case, version), case.config.ingest.memory)
-
-
-def _version(case: Case, version: int | None) -> int:
-    """The version that is read: fixed before anything is, so that a commit meanwhile changes nothing."""
-    newest = case.lake.events.version()
-    if version is None:
-        return newest
-    if not -1 <= version <= newest:
-        raise UsageError(
-            f"The lake has no version {version}; its newest is {newest}.", "See its versions: investigate lake info"
-        )
-    return version
+    return lasting(engine, case.lake, chosen(case, version), case.config.ingest.memory)

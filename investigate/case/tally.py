@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from investigate.events import Window
+from investigate.events import Window, just_after
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from investigate.normalise.normaliser import Batch
 
 _MOST_ACTORS: Final = 10_000
-_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass
@@ -62,7 +58,7 @@ class Tally:
         spans = batch.events.select(["tenant", "time"]).unify_dictionaries()
         grouped = spans.group_by("tenant").aggregate([("time", "min"), ("time", "max")])
         for row in grouped.to_pylist():
-            self._widen(row["tenant"], Window(row["time_min"], _after(row["time_max"])))
+            self._widen(row["tenant"], Window(row["time_min"], just_after(row["time_max"])))
 
     def _widen(self, tenant: str, seen: Window) -> None:
         known = self.spans.get(tenant, seen)
@@ -84,11 +80,3 @@ class Tally:
     def unreadable(self) -> str:
         """Why nothing at all could be read, empty where something could."""
         return self.reason if self.unread and not self.events and self.unread == self.records else ""
-
-
-def _after(moment: datetime) -> datetime:
-    """The first instant after one; the last there is has none after it."""
-    try:
-        return moment + _INSTANT
-    except OverflowError:
-        return moment

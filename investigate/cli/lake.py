@@ -36,10 +36,11 @@ def info(session: Session) -> int:
 
     Example: investigate lake info
     """
-    from investigate.case import inspection  # noqa: PLC0415 - only where a case is opened
+    from investigate.case import inspection, versions  # noqa: PLC0415 - only where a case is opened
 
     case = session.open()
-    found: dict[str, Any] = dict(case.lake.info())
+    written, found = case.journal.lake_version(), dict[str, Any](case.lake.info())
+    versions.insist(found["version"], written)
     kept = inspection.evidence_bytes(case)
     found["evidence_bytes"] = kept
     found["ratio"] = round(found["bytes"] / kept, 3) if kept else None
@@ -116,7 +117,7 @@ def rebuild_touches(session: Session) -> int:
     case = session.open()
     _insist_writable(case)
     begun = time.monotonic()
-    with watching() as progress, case.locked():
+    with watching() as progress:
         events = case.lake.rebuild_touches(lambda done, total: progress("sum up", done, total, "events"))
     rows = {name: sum(run.rows for run in runs.runs()) for name, runs in case.lake.orders.items()}
     found: dict[str, Any] = {
@@ -168,5 +169,5 @@ def _for_people(found: dict[str, Any]) -> dict[str, Any]:
         "size": f"{amount(found['bytes'], 'bytes')}{ratio} ({amount(found['evidence_bytes'], 'bytes')})",
         "records": f"{amount(found['raw_bytes'], 'bytes')} as JSON{raw}",
         "touches": amount(found["touches_bytes"], "bytes") + ("" if found["summed_up"] else ", not up to date"),
-        "version": f"{found['version']} (of {found['versions']} kept)",
+        "version": f"{found['version']} ({found['versions']} in the log)",
     }

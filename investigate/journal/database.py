@@ -1,4 +1,4 @@
-"""The journal's SQLite file: made, migrated, opened for writing or, on a read-only medium, for reading."""
+"""The journal's SQLite file: made, migrated, opened for writing or, on a read-only medium or full disk, for reading."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection that sees one state of the file throughout."""
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             connection.execute("BEGIN")
             yield connection
 
@@ -163,11 +163,12 @@ class Database:
             raise CaseError(
                 f"{self.path.name} could not be made: {error.strerror}.", f"Check that {self.path.parent} is a folder."
             ) from error
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             version = _version(connection)
             if version == len(MIGRATIONS):
                 return
-            self._check_version(version)
+        self._check_version(version)
+        with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         with self.write() as connection:
             for number, script in enumerate(MIGRATIONS[_version(connection) :], _version(connection) + 1):
@@ -188,10 +189,10 @@ class Database:
             )
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, *, reads: bool = False) -> Iterator[sqlite3.Connection]:
         connection = None
         try:
-            connection = self._connect() if self.writable else self._connect_read_only()
+            connection = self._connect_to_read() if reads or not self.writable else self._connect()
             yield connection
         except sqlite3.Error as error:
             raise self._error(error) from error
@@ -210,6 +211,15 @@ class Database:
             raise
         return connection
 
+    def _connect_to_read(self) -> sqlite3.Connection:
+        if self.writable:
+            try:
+                return self._connect()
+            except sqlite3.Error as error:  # on a full disk there is no room for the index of the log
+                if not self._is_full(error) or self._log_holds_changes():
+                    raise
+        return self._connect_read_only()
+
     def _connect_read_only(self) -> sqlite3.Connection:
         address = self.path.absolute().as_uri()
         try:
@@ -221,10 +231,9 @@ class Database:
                 raise
         except sqlite3.OperationalError:
             # A WAL file needs a folder that can be written, unless nothing of it is still in the log beside it.
-            log = self.path.with_name(self.path.name + "-wal")
-            if log.exists() and log.stat().st_size:
+            if self._log_holds_changes():
                 raise CaseError(
-                    f"{log.name} holds changes that a read-only medium does not let me see.",
+                    f"{self.path.name}-wal holds changes that a read-only medium does not let me see.",
                     f"Copy the case to a folder that can be written: cp -r {self.path.parent} NEW-FOLDER",
                 ) from None
             connection = sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
@@ -233,7 +242,7 @@ class Database:
 
     def _error(self, error: sqlite3.Error) -> CaseError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._is_full()):
+        if self._is_full(error):
             return CaseError(
                 f"No space is left to write {self.path.name}.",
                 f"Free space on the disk of {self.path.parent} and run the command again: nothing recorded is lost.",
@@ -251,10 +260,17 @@ class Database:
             return CaseError(f"There is no {self.path.name} in {self.path.parent}.", "Name the folder of a case.")
         return CaseError(f"{self.path.name}: {error}.", f"Check that {self.path.parent} can be written.")
 
-    def _is_full(self) -> bool:
+    def _log_holds_changes(self) -> bool:
+        log = self.path.with_name(self.path.name + "-wal")
+        return log.exists() and log.stat().st_size > 0
+
+    def _is_full(self, error: sqlite3.Error) -> bool:
         """Whether the disk has no room for what SQLite keeps beside the file: it calls that an error of the disk."""
         import shutil  # noqa: PLC0415 - only where something went wrong
 
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code != sqlite3.SQLITE_IOERR:
+            return code == sqlite3.SQLITE_FULL
         try:
             return shutil.disk_usage(self.path.parent).free < _ROOM
         except OSError:

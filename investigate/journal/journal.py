@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from investigate.errors import CaseError
-from investigate.events import Window
 from investigate.journal import coverage, statements
 from investigate.journal.annotations import Annotations
 from investigate.journal.database import Database
 from investigate.journal.leases import Leases
-from investigate.journal.rows import filter_json, from_us, to_acquisition, to_ends, to_json, to_request, to_us
+from investigate.journal.rows import filter_json, to_acquisition, to_ends, to_json, to_us
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from investigate.events import Window
     from investigate.journal.models import (
         AcquisitionRow,
         AcquisitionState,
@@ -120,8 +120,7 @@ class Journal:
     def requests(self) -> list[ExportRequest]:
         """All export requests, newest first."""
         with self._database.read() as connection:
-            rows = connection.execute("SELECT * FROM export_request ORDER BY requested_at DESC, rowid DESC")
-            return [to_request(row) for row in rows]
+            return statements.read_requests(connection)
 
     def update_request(self, id: str, **changes: Unpack[RequestChanges]) -> ExportRequest:  # noqa: A002
         """Change an export request.
@@ -329,6 +328,11 @@ class Journal:
         self._leases.retire(row.id)
         return row
 
+    def lake_version(self) -> int:
+        """The newest version of the lake that an acquisition made, -1 where none did."""
+        with self._database.read() as connection:
+            return statements.read_lake_version(connection)
+
     # Coverage
 
     def intervals(
@@ -368,18 +372,14 @@ class Journal:
     def span(self) -> Window | None:
         """From the first instant any interval covers to the last; None when there is none."""
         with self._database.read() as connection:
-            start, end = connection.execute(
-                "SELECT min(start_us), max(end_us) FROM coverage WHERE start_us < end_us"
-            ).fetchone()
-        return None if start is None else Window(from_us(start), from_us(end))
+            return statements.read_span(connection)
 
     # Small state
 
     def get(self, name: str) -> str | None:
         """The value kept under `name`, or None."""
         with self._database.read() as connection:
-            row = connection.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row["value"])
+            return statements.read_setting(connection, name)
 
     def put(self, name: str, value: str) -> None:
         """Keep `value` under `name`."""

@@ -137,6 +137,12 @@ class Counts:
     duplicate: int
     rejected: int
 
+    def __str__(self) -> str:
+        return (
+            f"received {self.received:,} = stored {self.stored:,} + duplicate {self.duplicate:,} "
+            f"+ rejected {self.rejected:,}"
+        )
+
     def __post_init__(self) -> None:
         if min(self.records, self.received, self.stored, self.duplicate, self.rejected) < 0:
             raise UsageError(f"A count below zero: {self}.")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import CaseError, EvidenceError, UsageError
+from investigate.events import Window
 from investigate.journal.models import NEXT_STATES, ExportRequest, LedgerHead
-from investigate.journal.rows import filter_json, to_ends, to_interval, to_request, to_us
+from investigate.journal.rows import filter_json, from_us, to_ends, to_interval, to_request, to_us
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from investigate.events import Window
     from investigate.journal.coverage import Source
     from investigate.journal.models import AcquisitionState, Interval, RequestChanges
 
@@ -45,6 +45,12 @@ def read_request(connection: sqlite3.Connection, identity: str) -> ExportRequest
             f"There is no export request {identity[:80]!r}.", "See which there are: investigate devrev exports"
         )
     return to_request(row)
+
+
+def read_requests(connection: sqlite3.Connection) -> list[ExportRequest]:
+    """All export requests, newest first."""
+    rows = connection.execute("SELECT * FROM export_request ORDER BY requested_at DESC, rowid DESC")
+    return [to_request(row) for row in rows]
 
 
 def write_request(connection: sqlite3.Connection, identity: str, changes: RequestChanges) -> None:
@@ -90,6 +96,12 @@ def insist_state(connection: sqlite3.Connection, identity: str, *allowed: Acquis
         raise CaseError(f"Acquisition {identity} is {state}, not {' or '.join(allowed)}.")
 
 
+def read_lake_version(connection: sqlite3.Connection) -> int:
+    """The newest version of the lake that an acquisition made, -1 where none did."""
+    row = connection.execute("SELECT coalesce(max(lake_version), -1) FROM acquisition").fetchone()
+    return int(row[0])
+
+
 def write_coverage(connection: sqlite3.Connection, identity: str, intervals: Sequence[Interval]) -> None:
     """Make `intervals` all that the acquisition covers."""
     connection.execute("DELETE FROM coverage WHERE acquisition = ?", (identity,))
@@ -109,6 +121,18 @@ def read_sources(connection: sqlite3.Connection) -> list[Source]:
         "SELECT DISTINCT source, tenant FROM coverage WHERE start_us < end_us ORDER BY source, tenant"
     )
     return [(row["source"], row["tenant"]) for row in rows]
+
+
+def read_span(connection: sqlite3.Connection) -> Window | None:
+    """From the first instant any interval covers to the last; None when there is none."""
+    row = connection.execute("SELECT min(start_us), max(end_us) FROM coverage WHERE start_us < end_us").fetchone()
+    return None if row[0] is None else Window(from_us(row[0]), from_us(row[1]))
+
+
+def read_setting(connection: sqlite3.Connection, name: str) -> str | None:
+    """The value kept under a name, or None."""
+    row = connection.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row["value"])
 
 
 def read_intervals(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import LakeError, first_line
-from investigate.events import Window, event_schema, reject_schema
+from investigate.events import Window, event_schema, just_after, reject_schema
 from investigate.lake.connections import Connections
 from investigate.lake.runs import Runs, summed_up
 from investigate.lake.storage import storage_of
@@ -20,6 +18,7 @@ from investigate.lake.touches import ORDERS, kept, of_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
     from pathlib import Path
 
     import duckdb
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from investigate.lake.table import Snapshot
     from investigate.lake.vacuum import Vacuumed
 
-_TICK: Final = timedelta(microseconds=1)
-_FOOTERS: Final = 8
-"""So many files are asked what they hold at once."""
 _PASSES: Final = 8
 """Each makes so many files one as memory bears; what others write meanwhile is left to a later compaction."""
 
@@ -80,7 +76,7 @@ class Lake(Connections):
         version = self.events.version()
         if version != self._spanned[0]:
             found = self.events.bounds("time")
-            self._spanned = (version, Window(found[0], found[1] + _TICK) if found else None)
+            self._spanned = (version, Window(found[0], just_after(found[1])) if found else None)
         return self._spanned[1]
 
     @cached_property
@@ -121,7 +117,7 @@ class Lake(Connections):
         """An empty place for this acquisition's events, gone when left.
 
         Raises:
-            LakeError: the engine or the disk failed; nothing of the acquisition is in the lake then.
+            LakeError: the engine or the disk failed; none of the acquisition's events is in the lake then.
         """
         import duckdb  # noqa: PLC0415 - a look-up needs neither this
 
@@ -169,8 +165,9 @@ class Lake(Connections):
         discard(self._scratch(writer), self._tables())
 
     def commit(self, staging: Staging, acquisition: str, records: int, progress: Told = None) -> Written:
-        """Add an acquisition to the lake: all of it or, after a crash, none of it, and never twice.
+        """Add an acquisition to the lake: all of its events or, after a crash, none of them, and never twice.
 
+        Its rejects come first, in a commit of their own: they may be there without the events until it is done again.
         Other writers may commit to the same lake meanwhile, also from other machines: see `Table.transact`.
 
         Args:
@@ -286,18 +283,17 @@ class Lake(Connections):
 
     def _tidy(self) -> None:
         """Merge what has become too many files of one size in a day, so that late pieces do not make reads slow."""
-        import duckdb  # noqa: PLC0415 - see `stage`
-
-        from investigate.lake.compaction import TARGET, too_many  # noqa: PLC0415
+        from investigate.lake.compaction import TARGET, too_many  # noqa: PLC0415 - see `stage`
 
         # The acquisition is committed; what fails here is done again after the next one, or by `compact`.
-        with suppress(LakeError, duckdb.Error, OSError):
+        with suppress(LakeError, OSError):
             half = self._memory // 2  # the other is what an acquisition has left behind in its process
             if sum(self._merge(table, too_many(table), TARGET, half) for table in self._plain()):
                 self._sum_up()
 
     def _merge(self, table: Table, groups: Sequence[Group], target: int, memory: int, progress: Told = None) -> int:
         import duckdb  # noqa: PLC0415 - see `stage`
+        import pyarrow as pa  # noqa: PLC0415
 
         from investigate.lake.compaction import Compactor  # noqa: PLC0415
 
@@ -306,10 +302,11 @@ class Lake(Connections):
         compactor = Compactor(table, self._tables(), self._scratch, memory, progress)
         try:
             return compactor.run(groups, target)
-        except (duckdb.Error, OSError) as error:
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
             reason = first_line(error)
             raise LakeError(
-                f"The lake could not be compacted: {reason}", "Free some space if the disk is full, then try again."
+                f"The lake could not be compacted: {reason}",
+                "Free some space if the disk is full; see whether a file is damaged: investigate lake info",
             ) from error
 
     def committed(self, acquisition: str) -> Written | None:
@@ -329,18 +326,16 @@ class Lake(Connections):
         if not snapshot.files:
             return pl.DataFrame(pl.from_arrow(event_schema().empty_table())).lazy()
         # The snapshot's files by name: `scan_delta` loses its way in folders whose names need percent-encoding, and a
-        # folder above the lake whose name has a `=` counts as a partition.
-        above = [part.partition("=")[0] for part in self.events.storage.uri.split("/") if "=" in part]
-        if "date" in above:  # then the path has two, and Polars takes both for the column
+        # folder above the lake whose name has a `=` counts as a partition, before the file's own column of that name.
+        if "=" in self.events.storage.uri:
             options = self.events.storage.options
             lazy = pl.scan_parquet(list(snapshot.files), glob=False, hive_partitioning=False, storage_options=options)
             return lazy.with_columns(pl.col("time").dt.date().alias("date")).select(event_schema().names)
-        partitions = {**dict.fromkeys(above, pl.String), "date": pl.Date}
         frame = pl.scan_parquet(
             list(snapshot.files),
             glob=False,
             hive_partitioning=True,
-            hive_schema=partitions,
+            hive_schema={"date": pl.Date},
             storage_options=self.events.storage.options,
         )
         return frame.select(event_schema().names)
@@ -350,12 +345,16 @@ class Lake(Connections):
 
         Returns:
             `version`, `events`, `files`, `bytes`, `days`, `first_day`, `last_day`, `rejects`, `versions` (that the log
-            still tells), `raw_bytes` (of the vendors' records, to within a thousandth) and `raw_ratio` (`bytes` to
+            still tells, though a vacuum may have taken their files), `touches_bytes`, `summed_up` (whether `touches`
+            is up to date), `raw_bytes` (of the vendors' records, to within a thousandth) and `raw_ratio` (`bytes` to
             `raw_bytes`, None for an empty lake).
+
+        Raises:
+            LakeError: a file of the lake is missing or damaged.
         """
         rows = self.events.details()
         days = sorted({str(row["partition.date"]) for row in rows})
-        size, raw = sum(row["size_bytes"] for row in rows), self._raw_bytes([row["path"] for row in rows])
+        size, raw = sum(row["size_bytes"] for row in rows), self._looked_at()
         return {
             "version": self.events.snapshot().version,
             "events": sum(row["num_records"] or 0 for row in rows),
@@ -372,11 +371,16 @@ class Lake(Connections):
             "raw_ratio": round(size / raw, 3) if raw else None,
         }
 
-    def _raw_bytes(self, names: Sequence[str]) -> int:
-        from investigate.lake.parquet import raw_bytes  # noqa: PLC0415 - see `stage`
+    def _looked_at(self) -> int:
+        """Bytes of the vendors' records; each file of the lake is looked at on the way."""
+        from investigate.lake.footers import RESTORE, footers  # noqa: PLC0415 - see `stage`
+        from investigate.lake.lookup import REBUILD  # noqa: PLC0415
+        from investigate.lake.parquet import raw_bytes  # noqa: PLC0415
 
-        with ThreadPoolExecutor(_FOOTERS, thread_name_prefix="footer") as pool:
-            return sum(raw_bytes(footer) for footer in pool.map(self.events.storage.footer, names))
+        for table in self._tables()[1:]:
+            for _ in footers(table, RESTORE if table is self.rejects else REBUILD):
+                pass
+        return sum(map(raw_bytes, footers(self.events, RESTORE)))
 
     def _scratch(self, writer: str) -> Path:
         return self.root / ".staging" / writer

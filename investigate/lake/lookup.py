@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _ROW: Final = 512
 """Bytes a row is reckoned to take in memory."""
+REBUILD: Final = "Sum the events up anew: investigate lake rebuild-touches"
+"""What to do where a file of `touches` is gone."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,15 +63,10 @@ class LookUp:
         Raises:
             LakeError: the files cannot be read.
         """
-        import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
-
         lazy = self.scan(order, values, window, version)
         if lazy is None:
             return None
-        try:
-            found = lazy.head(self.most + 1).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise LakeError(f"The lake could not be read: {first_line(error)}", "See: investigate lake info") from error
+        found = _collected(lazy.head(self.most + 1))
         return found if found.height <= self.most else None
 
     def query(self, order: str) -> str:
@@ -97,7 +94,10 @@ class LookUp:
         if found is None:
             return False
         own = found[0].name
-        sql.expose(connection, own, self._orders[own].table, found[1], passing=True)
+        try:
+            sql.expose(connection, own, self._orders[own].table, found[1], passing=True)
+        except LakeError as error:
+            raise LakeError(error.message, REBUILD) from error
         if own != order:
             columns = kept(self._orders[order].order)
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {order} AS SELECT {columns} FROM {own}")
@@ -125,7 +125,8 @@ class LookUp:
         own, files = found
         if not files:
             return nothing().lazy()
-        lazy = pl.scan_parquet(files, glob=False, storage_options=self._orders[own.name].table.storage.options)
+        options = self._orders[own.name].table.storage.options
+        lazy = pl.scan_parquet(files, glob=False, hive_partitioning=False, storage_options=options)
         if values is not None:
             # By an equality Polars passes over the row groups that cannot hold the value.
             lead = pl.col(self._orders[order].order.lead)
@@ -158,7 +159,16 @@ class LookUp:
     def addresses(self, version: int) -> list[str] | None:
         """All distinct `src_ip`; None where another version of the events is summed up."""
         lazy = self.scan(BY_SRC_IP.name, None, None, version)
-        return None if lazy is None else lazy.select("src_ip").unique().collect()["src_ip"].drop_nulls().to_list()
+        return None if lazy is None else _collected(lazy.select("src_ip").unique())["src_ip"].drop_nulls().to_list()
+
+
+def _collected(lazy: pl.LazyFrame) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
+
+    try:
+        return lazy.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LakeError(f"The lake could not be read: {first_line(error)}", REBUILD) from error
 
 
 def _moment(at: datetime) -> pl.Expr:

@@ -47,7 +47,7 @@ def merged(paths: Sequence[Path], order: Sequence[str], rows: int, memory: int) 
     files = [pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) for path in paths]
     try:
         sizes = [_size(file.metadata) for file in files]
-        width = max(size // max(1, file.metadata.num_rows) for size, file in zip(sizes, files, strict=True)) or 1
+        width = max(map(_width, (file.metadata for file in files))) or 1
         if sum(sizes) <= at_once(memory):
             yield from _at_once(files, order, max(1, min(rows, max(memory, _LEAST) // _BATCH // width)))
             return
@@ -158,6 +158,12 @@ def _at_once(files: Sequence[pq.ParquetFile], order: Sequence[str], rows: int) -
                 "The rows of a file are not in order.", "See whether the lake is sound: investigate lake info"
             )
         yield pa.concat_tables(parts).sort_by(by).combine_chunks().to_batches()[0]
+
+
+def _width(metadata: pq.FileMetaData) -> int:
+    """Bytes of a row where rows are longest: long ones may lie together."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    return max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
 
 
 def _size(metadata: pq.FileMetaData) -> int:

@@ -144,13 +144,13 @@ class Rollup:
         Raises:
             LakeError: it cannot be written, or other writers are at it.
         """
-        snapshot = self._events.snapshot()
-        if snapshot.version < 0:
-            return 0
-        try:
-            return self._sum(self._plan(snapshot, anew=True), progress)
-        except _Overtaken:
-            raise LakeError("Another process is summing the events up.", "Try again when it is done.") from None
+        for _ in range(_TRIES):
+            snapshot = self._events.snapshot()
+            if snapshot.version < 0:
+                return 0
+            with suppress(_Overtaken):  # an acquisition or a compaction was done meanwhile
+                return self._sum(self._plan(snapshot, anew=True), progress)
+        raise LakeError("Other processes are summing the events up.", "Try again when they are done.")
 
     def _kept(self) -> Sequence[Order]:
         """The orders that are kept; once the others are they stay, however few rows there come to be."""
@@ -222,7 +222,8 @@ class Rollup:
         except _FAILED as error:
             raise LakeError(
                 f"The events could not be summed up: {first_line(error)}",
-                "Free some space if the disk is full, then: investigate lake rebuild-touches",
+                "Free some space if the disk is full, see whether a file is damaged (investigate lake info), "
+                "then: investigate lake rebuild-touches",
             ) from error
 
     def _written(self, plan: _Plan, progress: Told, *, ample: bool = False) -> int:

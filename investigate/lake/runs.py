@@ -158,14 +158,15 @@ class Runs:
 
     def _look(self) -> tuple[int, int | None, tuple[_File, ...]]:
         """The table's version, that of the events it sums up, and its files; read again only where it has changed."""
-        table = self.table.open()
-        if table is None:
+        known, found = self._known, self.table.open()
+        while found is not None and (version := found.version()) != known[0]:
+            noted = self.table.noted(version)
+            known = (version, noted[1].get("events_version") if noted else None, _files(self.table, self.order.lead))
+            found = self.table.open()  # another thread may have brought it up to date, in place, between the reads
+        if found is None:
             return (-1, None, ())
-        if table.version() != self._known[0]:
-            noted = self.table.noted(table.version())
-            version = noted[1].get("events_version") if noted else None
-            self._known = (table.version(), version, _files(self.table, self.order.lead))
-        return self._known
+        self._known = known
+        return known
 
 
 def summed_up(orders: Mapping[str, Runs], version: int) -> bool:

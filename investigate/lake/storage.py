@@ -243,8 +243,8 @@ class Folder:
         """By DuckDB's own reader."""
         from investigate.lake.sql import file_list  # noqa: PLC0415 - it imports the table, and that this
 
-        # Of two such folders in a path DuckDB takes the upper one, which is none of ours.
-        hidden = partition_by is not None and f"/{partition_by}=" in self.uri
+        # DuckDB takes every `name=value` above for a partition, before the file's own column of that name.
+        hidden = partition_by is not None and "=" in self.uri
         listed = file_list(files, by_date=partition_by is not None and not hidden)
         told = {partition_by: f"time::DATE AS {partition_by}"} if hidden else {}
         columns = ", ".join(told.get(name, name) for name in schema.names)

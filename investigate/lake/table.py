@@ -318,8 +318,11 @@ class Table:
 
     def _snapshot(self, table: DeltaTable) -> Snapshot:
         # Not `file_uris()`: it percent-encodes what a folder's name may well contain.
-        names = sorted(table.get_add_actions().column("path").to_pylist())
-        return Snapshot(table.version(), tuple(self.storage.locate(name) for name in names), tuple(names))
+        while True:  # another thread may bring the table up to date, in place, between the two
+            version = table.version()
+            names = sorted(table.get_add_actions().column("path").to_pylist())
+            if table.version() == version:
+                return Snapshot(version, tuple(self.storage.locate(name) for name in names), tuple(names))
 
     def _check_whole(self, old: Snapshot) -> None:
         """An old version may have been vacuumed: what the newest no longer has may be gone."""

@@ -203,8 +203,8 @@ def _located(table: Table, files: Sequence[str] | None = None) -> str:
         return f"SELECT *, ''::{_FILE} AS file, 0 AS spot FROM events"
     told = {}
     if table.storage.local_folders:
-        # Of two such folders in a path DuckDB takes the upper one, which is none of the lake's.
-        hidden = "/date=" in table.storage.uri
+        # DuckDB takes every `name=value` above for a partition, before the file's own column of that name.
+        hidden = "=" in table.storage.uri
         whose, spot = sql.file_list(files or (), by_date=not hidden), "file_row_number"
         told = {"date": "time::DATE AS date"} if hidden else {}
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from .conftest import run
@@ -68,4 +69,14 @@ def test_a_case_open_to_others_is_said(tmp_path: Path, at_box: Box) -> None:
     case.chmod(0o700)
     (case / "case.toml").chmod(0o644)
     assert checks("--case", str(case))["permissions"]["remedy"] == f"chmod 600 {case / 'case.toml'}"
+    assert at_box
+
+
+def test_a_lake_that_is_gone_is_said(filled: Filled, tmp_path: Path, at_box: Box) -> None:
+    case = shutil.copytree(filled.path, tmp_path / "case")
+    assert checks("--case", str(case))["lake"]["state"] == "ok"
+    shutil.rmtree(case / "lake")
+    found = checks("--case", str(case))["lake"]
+    assert (found["state"], "has version -1, but version" in found["detail"]) == ("fail", True)
+    assert "Restore lake/" in found["remedy"]
     assert at_box

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.disks import small_disk
+import investigate
+from investigate.cli import main
+from tests.faults.disks import fill, free, small_disk
 from tests.faults.filling import Filling
+from tests.faults.kinds import log
+from tests.faults.test_places import READING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,3 +29,20 @@ def test_at_any_level(name: str, levels: tuple[float, ...], commands: Kinds, zyg
         found = [filling.at(int(level * filling.needed)) for level in levels]
     assert [one for one in found if one.wrong] == []
     assert all(one.failed for one in found)
+
+
+def test_a_disk_without_a_byte_left_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = log(tmp_path / "log.json.gz", 0, 30)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk) as mounted:
+        if not mounted:
+            pytest.skip("no disk can be mounted here")
+        investigate.open(disk / "case").import_files(path, "cloudtrail")
+        fill(disk, 0)
+        for command in READING:
+            assert main(["--case", str(disk / "case"), *command]) == 0, capsys.readouterr().err
+        assert main(["--case", str(disk / "case"), "import", str(path), "--profile", "cloudtrail"]) == 1
+        assert "space" in capsys.readouterr().err
+        free(disk)
+        assert main(["--case", str(disk / "case"), "import", str(path), "--profile", "cloudtrail"]) == 0

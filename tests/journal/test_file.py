@@ -18,7 +18,7 @@ from investigate.journal import (
     Interval,
     Journal,
 )
-from investigate.journal.database import MIGRATIONS
+from investigate.journal.database import MIGRATIONS, Database
 
 from .made import COMPLETE, COUNTS, DAY, FILE, PYTHON, again, begin, interval
 
@@ -180,3 +180,32 @@ def test_a_new_version_is_reached_from_the_old_one(journal: Journal, monkeypatch
     assert again(journal).get("a") == "1"
     with again(journal)._database.read() as connection:
         assert [tuple(row) for row in connection.execute("SELECT * FROM more")] == [("1",)]
+
+
+def full(*_given: object) -> None:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
+
+
+def test_on_a_full_disk_it_is_read_and_says_why_it_is_not_written(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.put("a", "1")
+    monkeypatch.setattr(Database, "_connect", full)
+    assert again(journal).get("a") == "1"
+    with pytest.raises(CaseError, match="No space is left"):
+        again(journal).put("a", "2")
+
+
+def test_on_a_full_disk_changes_still_in_the_log_are_not_passed_over(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds = journal._database.path
+    with sqlite3.connect(holds) as other:
+        other.execute("INSERT INTO setting VALUES ('a', '1')")
+        other.commit()
+        monkeypatch.setattr(Database, "_connect", full)
+        with pytest.raises(CaseError, match="No space is left"):
+            journal.get("a")
+    other.close()

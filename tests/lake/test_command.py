@@ -43,6 +43,9 @@ def test_a_vacuum_goes_with_it_where_it_is_asked_for(case: Path, capfd: pytest.C
     (found,) = rows(case, capfd, "compact", "--vacuum", "--keep", "0d")
     (kept,) = rows(case, capfd, "info")
     assert (found["removed_files"], kept["files"], kept["events"]) == (3, 1, 3)
+    assert main(["--case", str(case), "lake", "info"]) == 0
+    (told,) = [line.split(maxsplit=1)[1] for line in capfd.readouterr().out.splitlines() if line.startswith("version")]
+    assert told == f"{kept['version']} ({kept['versions']} in the log)"  # of which most can no longer be read
     assert len(list((case / "lake" / "events").glob("date=*/*.parquet"))) == 1
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from investigate.errors import LakeError
-from investigate.events import event_schema
+from investigate.events import Window, event_schema, just_after
 from investigate.lake import duplicates
 from investigate.lake.lake import Lake
 
@@ -146,6 +146,13 @@ def test_the_first_and_the_last_day_there_is_can_be_stored(lake: Lake) -> None:
     commit(lake, "a1", table)
     assert lake.scan().sort("time").select("time").collect()["time"].to_list() == times
     assert lake.scan().filter(pl.col("date") == times[1].date()).collect().height == 1
+    assert lake.span() == Window(times[0], times[1])
+
+
+def test_the_span_ends_just_after_the_last_event(lake: Lake) -> None:
+    commit(lake, "a1", events("x", "y"))
+    assert lake.span() == Window(NOON, NOON + timedelta(microseconds=2))
+    assert just_after(datetime.max.replace(tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)
 
 
 def test_what_a_killed_commit_left_in_the_log_goes_with_the_next(tmp_path: Path, folder_lake: Lake) -> None:

@@ -72,3 +72,24 @@ def test_a_file_that_is_not_sorted_is_refused(tmp_path: Path) -> None:
 
 def test_of_no_rows_there_are_no_batches(tmp_path: Path) -> None:
     assert list(merge.merged(written(tmp_path, [[], []]), ORDER, 1, 2**30)) == []
+
+
+@pytest.mark.parametrize(
+    ("memory", "most"), [(8 * 2**20, 8 * 2**20 // merge._PART), (24 * 2**20, 24 * 2**20 // merge._BATCH)]
+)
+def test_batches_stay_small_where_long_rows_lie_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, most: int
+) -> None:
+    monkeypatch.setattr(merge, "_LEAST", 0)
+    lengths = [10] * 4000 + [10_000] * 200
+    paths = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for number, path in enumerate(paths):
+        uids = [f"{number}-{place:04}" for place in range(len(lengths))]
+        raw = [f"{uid:>{length}}" for uid, length in zip(uids, lengths, strict=True)]
+        table = pa.table({"time": pa.array(range(len(lengths)), pa.int64()), "uid": uids, "raw": raw})
+        pq.write_table(table, path, row_group_size=200, use_dictionary=False)
+
+    batches = list(merge.merged(paths, ORDER, 2**20, memory))
+
+    assert sum(map(len, batches)) == 2 * len(lengths)
+    assert max(batch.nbytes for batch in batches) < 1.25 * most

@@ -320,3 +320,19 @@ def test_two_that_sum_up_at_once_leave_one_sum(folder_lake: Lake, tmp_path: Path
     with pytest.raises(rollup._Overtaken):
         other.touches._sum(plan, None)
     assert [kept(folder_lake, order.name) for order in ORDERS] == [of([event(1), event(2)])] * len(ORDERS)
+
+
+def test_a_rebuild_that_was_overtaken_begins_anew(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(folder_lake, "a1", table([event(1)]))
+    other = Lake(folder_lake.root)
+    really, plans = other.touches._plan, list[object]()
+
+    def planned(*given: Any, **more: Any) -> Any:
+        plans.append(really(*given, **more))
+        if len(plans) == 1:
+            commit(folder_lake, "a2", table([event(2)]))
+        return plans[-1]
+
+    monkeypatch.setattr(other.touches, "_plan", planned)
+    assert other.rebuild_touches() == 2
+    assert kept(folder_lake, BY_RESOURCE.name) == of([event(1), event(2)])
