@@ -6,11 +6,13 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from investigate.freed import give_back
+from investigate.freed import frugal, give_back
 
 _SIZE = 1_000  # bytes: beyond what Python keeps in pools of its own
 _COUNT = 50_000
@@ -53,3 +55,13 @@ def test_free_memory_between_what_is_in_use_goes_back() -> None:
 def test_large_blocks_go_back_at_once_where_they_are_set_apart() -> None:
     freed = int(subprocess.run([sys.executable, "-c", _LARGE], stdout=subprocess.PIPE, check=True).stdout)
     assert freed > 50_000_000
+
+
+def test_arrow_has_its_own_allocator_again_once_nobody_is_frugal_any_more() -> None:
+    before = pa.default_memory_pool().backend_name
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(frugal())
+        second.enter_context(frugal())
+        first.close()
+        assert pa.default_memory_pool().backend_name == "system"
+    assert pa.default_memory_pool().backend_name == before != "system"

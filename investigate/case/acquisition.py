@@ -10,17 +10,18 @@ import hashlib
 import json
 import secrets
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from investigate.case.claims import claim
 from investigate.case.tally import Tally
-from investigate.errors import Cancelled, ContainerError, InvestigateError
+from investigate.errors import Cancelled, ContainerError, EvidenceError, InvestigateError, cause
 from investigate.events import Window
 from investigate.evidence import EvidenceFile
-from investigate.freed import set_apart
+from investigate.evidence.redact import redact
+from investigate.freed import frugal
 from investigate.journal import Counts, CoverageState, Interval
 from investigate.normalise import profile as profiles
 
@@ -28,7 +29,7 @@ PROFILE = "profile"
 """Where a line of the ledger says by which profile its files are read: `normalise.profile.digest`."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from investigate.case.case import Case
     from investigate.case.coverage import Coverage
@@ -106,21 +107,7 @@ class Fetched:
     extra: dict[str, Any]
 
 
-@contextmanager
-def _frugal() -> Iterator[None]:
-    """Let memory go back once it is freed: Arrow's own allocators keep a fifth of what reading logs takes."""
-    import pyarrow as pa  # noqa: PLC0415 - see `normaliser`
-
-    set_apart()
-    before = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(before)
-
-
-@_frugal()
+@frugal()
 def acquire(
     case: Case,
     kind: Any,
@@ -146,12 +133,10 @@ def acquire(
         Cancelled: `progress` raised it; nothing is committed, and what is evidence already stays that.
         InvestigateError: whatever the source, the evidence or the lake raise.
     """
-    key = hashlib.sha256(json.dumps([kind, source, spec], sort_keys=True).encode()).hexdigest()
-    finished = resume(case, progress)
-    if key in finished:
-        return _judged(finished[key])
-    if row := case.journal.unreported(key):
-        return _judged(_reported(case, row))
+    key = _key(kind, source, spec)
+    finished, said = _resume(case, progress, key)
+    if (same := _same(case, key, finished)) is not None:
+        return replace(same, warnings=(*said, *same.warnings))
     identity = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     case.journal.begin(id=identity, key=key, kind=kind, source=source, spec=spec)
     with early.running(identity) if early else nullcontext():
@@ -163,7 +148,7 @@ def acquire(
             case.journal.fail(identity, reason, _failed(case, kind, source, spec, identity))
             raise
         try:
-            done = _finish(case, entry, progress, fetched.received.warnings, early=early)
+            done = _finish(case, entry, progress, (*said, *fetched.received.warnings), early=early)
         except Cancelled as error:  # wanted by a person: the next acquisition must not bring it to its end after all
             case.journal.fail(identity, error.message, _failed(case, kind, source, spec, identity))
             raise
@@ -173,32 +158,78 @@ def acquire(
     return _judged(done)
 
 
-def resume(case: Case, progress: Progress) -> dict[str, Acquisition]:
-    """Bring every acquisition to its end that was cut off after its evidence was recorded; by their keys.
+@frugal()
+def cut_off(case: Case, kind: Any, source: str, spec: dict[str, Any], progress: Progress) -> Acquisition | None:
+    """One that asked for the same and was cut off after its evidence was recorded, brought to its end.
 
-    One that was cut off before that is noted as failed; what it left over is removed.
+    For who may no longer have what `acquire` needs to `fetch`.
+
+    Returns:
+        None where there is none, or it could not be brought to its end this time either.
+    """
+    key = _key(kind, source, spec)
+    if not any(row.key == key and row.state == "recorded" for row in case.journal.pending()):
+        return None
+    return _same(case, key, _resume(case, progress, key)[0])
+
+
+def _key(kind: str, source: str, spec: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([kind, source, spec], sort_keys=True).encode()).hexdigest()
+
+
+def _same(case: Case, key: str, finished: Mapping[str, Acquisition]) -> Acquisition | None:
+    """What an earlier process left of the acquisition with that key, if it is done now."""
+    if key in finished:
+        return _judged(finished[key])
+    row = case.journal.unreported(key)
+    return _judged(_reported(case, row)) if row else None
+
+
+def _resume(case: Case, progress: Progress, key: str) -> tuple[dict[str, Acquisition], tuple[str, ...]]:
+    """Bring acquisitions to their end that were cut off after their evidence was recorded.
+
+    One that was cut off before that is noted as failed; what it left over is removed. One that cannot be brought to its
+    end stays as it is, for a later time, unless its evidence is gone.
+
+    Returns:
+        Those that are done now, by their keys; and a sentence on each but those with `key`, for who wants this.
     """
     case.sweep()
-    finished = {}
+    finished, said = dict[str, Acquisition](), list[str]()
     for row in case.journal.pending():
-        if row.alive:
-            continue
-        try:
-            row = case.journal.adopt(row.id)  # noqa: PLW2901 - the same row, now ours
-        except InvestigateError:
-            continue  # another process was faster
-        entry = _entry(case, row)
-        if entry is None:
-            case.journal.fail(row.id, "cut off before its evidence was complete")
-            continue
-        if row.state == "running":
-            window = Window.from_json(entry.window)
-            case.journal.record(row.id, entry.files, window, dict(entry.filter), case.ledger.head())
-        try:
-            finished[row.key] = _finish(case, entry, progress, (), resumed=True)
-        except InvestigateError as error:
-            case.journal.fail(row.id, error.message)
-    return finished
+        done = None if row.alive else _brought_to_its_end(case, row, progress)
+        if isinstance(done, Acquisition):
+            finished[row.key] = done
+        if done is not None and row.key != key:
+            became = done if isinstance(done, str) else f"was brought to its end: {done.counts}."
+            said.append(f"An earlier acquisition of {row.source} that was cut off ({row.id}) {became}")
+    return finished, tuple(said)
+
+
+def _brought_to_its_end(case: Case, row: AcquisitionRow, progress: Progress) -> Acquisition | str | None:
+    """An acquisition whose process is gone: done now, else what is to be said of it, if anything."""
+    try:
+        row = case.journal.adopt(row.id)
+    except InvestigateError:
+        return None  # another process was faster
+    entry = _entry(case, row)
+    if entry is None:
+        case.journal.fail(row.id, "cut off before its evidence was complete")
+        return None
+    if row.state == "running":
+        window = Window.from_json(entry.window)
+        case.journal.record(row.id, entry.files, window, dict(entry.filter), case.ledger.head())
+    try:
+        return _finish(case, entry, progress, (), resumed=True)
+    except EvidenceError as error:
+        case.journal.fail(row.id, error.message, _failed(case, row.kind, row.source, row.spec, row.id))
+        return f"cannot be brought to its end any more. {error.message} {error.hint}"
+    except (Cancelled, KeyboardInterrupt, SystemExit):  # meant for what this person wants, which has not begun yet
+        case.journal.leave(row.id)
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not stand in the way of all that come later
+        case.journal.leave(row.id)
+        return f"could not be brought to its end, which is tried again next time. {redact(cause(error))}"
 
 
 def _entry(case: Case, row: AcquisitionRow) -> Entry | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from investigate.case.coverage import span
 from investigate.events import Window, parse_time
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from investigate.case.case import Case
     from investigate.case.tally import Tally
     from investigate.evidence import Entry
+
+
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,31 @@ def claim(case: Case, entry: Entry, tally: Tally) -> Claim:
     declared = Window.from_json(entry.extra.get("declared"))
     if declared is None:
         return _observed(entry, tally, warnings)
+    return _declared(case, entry, tally, declared, warnings)
+
+
+def _declared(case: Case, entry: Entry, tally: Tally, declared: Window, warnings: tuple[str, ...]) -> Claim:
+    """What somebody said that a log covers, as far as it can be so: no log covers what was still to come."""
+    said = []
+    seen, known = tally.hull, parse_time(entry.time)
+    if seen and not (declared.start <= seen.start and seen.end <= declared.end + _INSTANT):
+        said.append(f"It holds entries of {span(seen)}, and was said to cover {span(declared)}.")
+    if declared.end > known:
+        declared = Window(min(declared.start, known), known)
+        said.append(f"What was to come when it was imported it cannot cover: it counts for {span(declared)}.")
     tenants = list(tally.spans) or [entry.extra.get("tenant") or case.known_tenant(entry.source)]
     state = CoverageState.complete if tally.whole else CoverageState.failed
     intervals = [
         Interval(entry.source, tenant, {}, declared, state, entry.acquisition, "declared") for tenant in tenants
     ]
-    return Claim(declared, tuple(intervals), warnings)
+    return Claim(declared, tuple(intervals), (*warnings, *said))
 
 
 def _observed(entry: Entry, tally: Tally, warnings: tuple[str, ...]) -> Claim:
+    """What lies between the first and the last event; of a log that is not whole what is missing may lie there, too."""
+    state = CoverageState.complete if tally.whole else CoverageState.failed
     intervals = [
-        Interval(entry.source, tenant, {}, seen, CoverageState.complete, entry.acquisition, "observed")
+        Interval(entry.source, tenant, {}, seen, state, entry.acquisition, "observed")
         for tenant, seen in sorted(tally.spans.items())
     ]
     return Claim(tally.hull, tuple(intervals), warnings)
@@ -155,7 +172,7 @@ def _fault(request: ExportRequest, tally: Tally) -> str | None:
     """Why this log cannot be the answer to this request, None where it can."""
     seen = tally.hull
     # Whether the vendor counts the end in is not documented: an entry of that very instant is no contradiction.
-    if seen and not (request.window.start <= seen.start and seen.end <= request.window.end + timedelta(microseconds=1)):
+    if seen and not (request.window.start <= seen.start and seen.end <= request.window.end + _INSTANT):
         return f"it holds entries of {span(seen)}, and {span(request.window)} was asked for"
     for name, met in (("operation_types", tally.activities), ("users", tally.actors)):
         wanted = request.filter.get(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from investigate import config
-from investigate.case.acquisition import Acquisition, Fetched, acquire
+from investigate.case.acquisition import Acquisition, Fetched, acquire, cut_off
 from investigate.errors import ContainerError, InvestigateError, LinkError, LinkExpired, UsageError
 from investigate.events import TimeLike, Window, iso
 from investigate.evidence.ledger import operator
@@ -170,7 +170,8 @@ class DevRev:
         """Download an export, keep it, normalise it, commit it.
 
         Args:
-            link: the presigned link, as it came in the notification.
+            link: the presigned link, as it came in the notification. A dead one will do where all of the file is
+                evidence already, of a run that was cut off.
             request: the request it answers; None finds it by the times inside the log.
             progress: told how far it is.
 
@@ -179,9 +180,13 @@ class DevRev:
             TransferError: the download broke off for good; calling again goes on where it stopped.
             ContainerError: what came is no log; it is kept as evidence all the same.
         """
-        found = self.check_link(link, request=request)
+        pasted = SecretStr(link)
         del link  # a traceback that shows variables shows this frame
         known = self._known(request)
+        spec = self._spec(pasted, known)
+        if done := cut_off(self._case, "devrev", "devrev", spec, progress):
+            return done
+        found = self.check_link(pasted.get_secret_value(), request=request)
         if known and known.state is not RequestState.collected:
             self._case.journal.update_request(
                 known.id, state=RequestState.linked, link_expires_at=found.expires_at, link_name=found.address
@@ -204,14 +209,20 @@ class DevRev:
             }
             return Fetched(received, window, dict(known.filter) if known else {}, extra)
 
-        spec: dict[str, Any] = {"file": found.key, "request": known.id if known else None}
-        if known:
-            spec |= {"window": known.window.as_json(), "filter": known.filter}
         try:
             return acquire(self._case, "devrev", "devrev", spec, fetch, progress, early)
         except (LinkError, ContainerError) as error:
             self._note_failure(known, error)
             raise
+
+    def _spec(self, link: SecretStr, known: ExportRequest | None) -> dict[str, Any]:
+        """What an export is known by, whatever the signature of its link, and whether that is alive."""
+        hosts = self._case.config.devrev.link_hosts
+        found = Link.parse(link.get_secret_value(), now=None, allowed_hosts=hosts)
+        spec: dict[str, Any] = {"file": found.key, "request": known.id if known else None}
+        if known:
+            spec |= {"window": known.window.as_json(), "filter": known.filter}
+        return spec
 
     def _note_failure(self, known: ExportRequest | None, error: InvestigateError) -> None:
         if known and self._case.journal.request(known.id).state is not RequestState.collected:

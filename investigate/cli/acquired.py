@@ -50,10 +50,7 @@ def lines(acquisition: Acquisition) -> Iterator[str]:
     from investigate.case.coverage import span  # noqa: PLC0415 - only where an acquisition was made
 
     counts: Any = acquisition.counts
-    yield (
-        f"received {counts.received:,} = stored {counts.stored:,} + duplicate {counts.duplicate:,} "
-        f"+ rejected {counts.rejected:,}"
-    )
+    yield str(counts)
     if counts.records != counts.received:
         yield f"          {counts.records:,} records of {acquisition.source}, some with several events"
     for file in acquisition.evidence[:_FILES]:

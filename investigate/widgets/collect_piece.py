@@ -85,12 +85,7 @@ def words(text: str) -> list[str]:
 def account(acquisition: Acquisition) -> str:
     """What an acquisition brought and what became of it, as lines of text."""
     counts = acquisition.counts
-    lines = [
-        (
-            f"received {counts.received:,} = stored {counts.stored:,} + duplicate {counts.duplicate:,} "
-            f"+ rejected {counts.rejected:,}"
-        )
-    ]
+    lines = [str(counts)]
     if counts.records != counts.received:
         lines.append(f"{counts.records:,} records, some with several events")
     lines += _few("evidence", [f"{file.sha256[:12]}…  {file.name}" for file in acquisition.evidence])

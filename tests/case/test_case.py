@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,14 +124,43 @@ def test_one_bad_file_among_good_ones_is_counted_and_said(case: investigate.Case
     assert "empty" in acquired.warnings[0]
 
 
-def test_a_log_that_breaks_off_does_not_cover_what_it_was_said_to(case: investigate.Case, tmp_path: Path) -> None:
+@pytest.mark.parametrize("covers", [("2026-11-03", "2026-11-04"), None])
+def test_a_log_that_breaks_off_covers_nothing_for_sure(
+    case: investigate.Case, tmp_path: Path, covers: tuple[str, str] | None
+) -> None:
     path = tmp_path / "log.jsonl.gz"
     packed = gzip.compress("\n".join(record(number, eventID=f"e{number}") for number in range(3000)).encode())
     path.write_bytes(packed[: len(packed) // 2])
-    acquired = case.import_files(path, "cloudtrail", covers=("2026-11-03", "2026-11-04"))
+    acquired = case.import_files(path, "cloudtrail", covers=covers)
     assert acquired.counts.stored > 0
     assert "breaks off" in acquired.warnings[0]
     assert [gap.state for gap in acquired.coverage.gaps] == ["failed"]
+
+
+def test_a_folder_that_holds_the_case_is_imported_without_what_the_case_made(
+    case: investigate.Case, tmp_path: Path
+) -> None:
+    (tmp_path / "case" / "mine").mkdir(parents=True)
+    for folder, number in ((tmp_path, 1), (tmp_path / "case" / "mine", 2)):
+        log(folder, record(number))
+    counts = [case.import_files(tmp_path, "cloudtrail").counts for _ in range(2)]
+    assert [(one.stored, one.duplicate, one.rejected) for one in counts] == [(2, 0, 0), (0, 2, 0)]
+
+
+def test_no_log_covers_what_is_still_to_come(case: investigate.Case, tmp_path: Path) -> None:
+    path = log(tmp_path, record(1))
+    with pytest.raises(UsageError, match="still to come"):
+        case.import_files(path, "cloudtrail", covers=("2999-01-01", "2999-01-02"))
+    acquired = case.import_files(path, "cloudtrail", covers=("2026-11-03", "2999-01-01"))
+    assert acquired.window is not None
+    assert timedelta() <= datetime.now(UTC) - acquired.window.end < timedelta(minutes=1)
+    assert "What was to come" in acquired.warnings[0]
+    assert case.coverage("2026-11-03", "2998-01-01")["state"].to_list() == ["complete", "never collected"]
+
+
+def test_a_log_of_another_time_than_it_was_said_to_cover_is_told(case: investigate.Case, tmp_path: Path) -> None:
+    acquired = case.import_files(log(tmp_path, record(1)), "cloudtrail", covers=("2026-11-01", "2026-11-02"))
+    assert "It holds entries of 2026-11-03 01:00" in acquired.warnings[0]
 
 
 def test_a_log_of_which_nothing_could_be_read_covers_nothing(case: investigate.Case, tmp_path: Path) -> None:
