@@ -101,7 +101,8 @@ def pointer(names: tuple[str, ...]) -> str:
 def each(value: str, rest: tuple[Step, ...]) -> str:
     """SQL for the list of strings that `rest` finds in `value`, an SQL expression of JSON text or a bare string.
 
-    One object where a list is expected counts as a list of one; so does a bare string at the end of a path.
+    One object where a list is expected counts as a list of one; so does a bare string at the end of a path. There an
+    object, or another list, is no string.
     """
     single = f"('[' || {value} || ']')"
     bare = f"[{value}]" if len(rest) == 1 and rest[0].key is None else "[]::VARCHAR[]"
@@ -119,9 +120,11 @@ def _elements(array: str, rest: tuple[Step, ...]) -> str:
     if step.key is not None:
         same = f"json_extract_string(x, {literal(pointer((step.key,)))}) = {literal(step.value or '')}"
         items = f"list_filter({items}, lambda x: {same})"
+    elif not after:
+        items = f"list_filter({items}, lambda x: json_type(x) NOT IN ('OBJECT', 'ARRAY'))"
     names = Path(after).scalar
     below = after[len(names) :]
-    found = f"json_extract_string(x, {literal(pointer(names))})" if names else "x ->> '$'"
+    found = f"json_extract_string(x, {literal(pointer(names))})" if names else "(x ->> '$')"
     if below:
         return f"flatten(list_transform({items}, lambda x: {each(found, below)}))"
     return f"list_transform({items}, lambda x: {found})"

@@ -189,7 +189,9 @@ class Compiled:
         whole, second = self._scalar(index, alias, seen.scalar), self._scalar(index, alias, (*seen.scalar, "1"))
         self.verbatim.add(second)
         # A second element that is null is as good as none, but a third may follow it.
-        return f"({whole}[1] = '[' AND {second} IS NULL AND NOT contains({whole}, 'null'))"
+        alone = f"{whole}[1] = '[' AND {second} IS NULL AND NOT contains({whole}, 'null')"
+        # What is no string, for which nobody asked, is told by its begin.
+        return f"({alone})" if len(seen.rest) > 1 else f"({alone} AND NOT regexp_matches({whole}, '^.\\s*[{{\\[]'))"
 
     def _only(self, path: Path) -> str:
         """SQL for what a path finds in the first element of its list."""
@@ -283,11 +285,14 @@ def _is_simple(rest: Sequence[Step]) -> bool:
 
 
 def _one_or_many(values: Iterable[str]) -> str:
-    """A member that holds one id in most records may hold a list of them in others."""
+    """A member that holds one id in most records may hold a list of them in others; what is no id has other paths."""
     texts = f"list_filter([{', '.join(values)}], lambda x: x IS NOT NULL)"
-    listed = "list_transform(json_extract(x, '$[*]'), lambda y: y ->> '$')"
+    ids = "list_filter(json_extract(x, '$[*]'), lambda y: json_type(y) NOT IN ('OBJECT', 'ARRAY'))"
+    listed = f"list_transform({ids}, lambda y: y ->> '$')"
+    found = f"CASE x[1] WHEN '[' THEN {listed} WHEN '{{' THEN []::VARCHAR[] ELSE [x] END"
     return (
-        f"flatten(list_transform({texts}, lambda x: CASE WHEN x[1] = '[' AND json_valid(x) THEN {listed} ELSE [x] END))"
+        f"flatten(list_transform({texts}, lambda x: CASE WHEN x[1] IN ('[', '{{') AND json_valid(x) THEN {found} "
+        f"ELSE [x] END))"
     )
 
 

@@ -255,3 +255,30 @@ def test_the_longest_prefix_and_suffix_win() -> None:
 
 def test_the_columns_a_profile_may_set_are_the_schemas() -> None:
     assert set(MAPPABLE) <= set(profiles.COLUMNS)
+
+
+@pytest.mark.parametrize("paths", [["ids[]"], ["other", "ids[]"], ["ids"], ["other", "ids"]])
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        (["a", "b"], ["a", "b"]),
+        ("a", ["a"]),
+        ([{"id": "a"}], []),
+        ([{"id": "a"}, "b", ["c"], 4], ["b", "4"]),
+        ({"id": "a"}, []),
+        (["{3F25-A}"], ["{3F25-A}"]),
+    ],
+)
+def test_what_is_no_id_is_none(read: Read, paths: list[str], ids: object, found: list[str]) -> None:
+    overrides = {"cloudtrail": {"resources": paths}}
+    record = {"eventID": "a", "eventTime": "2026-11-03T10:00:00Z", "ids": ids}
+    reading = read(json.dumps(record).encode(), profile="cloudtrail", overrides=overrides)
+    assert reading.events[0]["resources"] == found
+
+
+def test_lists_of_lists_hold_what_is_in_them(read: Read) -> None:
+    record = {"eventID": "a", "eventTime": "2026-11-03T10:00:00Z", "ids": [["a", {"id": "b"}], ["c"], "d"]}
+    reading = read(
+        json.dumps(record).encode(), profile="cloudtrail", overrides={"cloudtrail": {"resources": ["ids[][]"]}}
+    )
+    assert reading.events[0]["resources"] == ["a", "c", "d"]
