@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.scope import within
-from investigate.trace.shape import IDENTITY, as_sets, by_events, distinct, fold, tidy, with_lists
+from investigate.trace.shape import IDENTITY, as_sets, by_events, distinct, fold, ordered, tidy, with_lists
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -147,15 +147,15 @@ def session_rows(spans: pl.DataFrame, found: pl.DataFrame, directory: Directory,
     keys = [directory.person(source, actor) for source, actor in rows.select("source", "actor").iter_rows()]
     who = pl.Series("who", keys, dtype=pl.String)
     apart = pl.when(who.is_null()).then(pl.concat_str("source", "tenant", "actor", separator="\x1f"))
-    ordered = rows.with_columns(who, apart.alias("apart")).sort("first", "last")
+    timed = rows.with_columns(who, apart.alias("apart")).sort("first", "last")
     over = ["who", "apart"]
     reached = pl.col("last").cum_max().shift(1).over(over)
     begins = (pl.col("first") - reached > gap).fill_null(value=False)
-    merged = ordered.with_columns(begins.cast(pl.Int64).alias("begins")).with_columns(
+    merged = timed.with_columns(begins.cast(pl.Int64).alias("begins")).with_columns(
         (pl.col("begins").cum_sum().over(over) + 1).alias("session")
     )
     folded = fold(merged.select(SESSION_COLUMNS), directory, ["session"])
-    return folded.sort("first", "actor", "source", "tenant", "session")
+    return ordered(folded, "first", "actor", "source", "tenant", "session")
 
 
 def new_rows(found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
@@ -164,7 +164,7 @@ def new_rows(found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
 
     rows = tidy(found).select(*NEW_COLUMNS, "baseline_events")
     fresh = fold(rows, directory, ["kind", "value"]).filter(pl.col("baseline_events") == 0)
-    return fresh.drop("baseline_events").sort("first", "actor", "source", "tenant", "kind", "value")
+    return ordered(fresh.drop("baseline_events"), "first", "actor", "source", "tenant", "kind", "value")
 
 
 def _named(events: nw.LazyFrame[Any], scope: Scope) -> nw.LazyFrame[Any]:

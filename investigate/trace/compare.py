@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from investigate.trace.shape import IDENTITY, fold, tidy
+from investigate.trace.shape import IDENTITY, fold, ordered, tidy
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +84,7 @@ def changes(
     rank = pl.col("change").replace_strict({"new": 0, "gone": 1, "changed": 2}, return_dtype=pl.Int64)
     extra = [name for name in kept.columns if name not in COLUMNS]
     greater = -pl.max_horizontal("events", "baseline_events")
-    return kept.select(*COLUMNS, *extra).sort(rank, greater, "actor", "source", "tenant", *WHAT)
+    return ordered(kept.select(*COLUMNS, *extra), rank, greater, "actor", "source", "tenant", *WHAT)
 
 
 def _days(window: Window) -> float:

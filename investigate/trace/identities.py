@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from investigate.trace.people import PEOPLE
-from investigate.trace.shape import IDENTITY, fold, tidy
+from investigate.trace.shape import IDENTITY, fold, ordered, tidy
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +44,7 @@ def identity_rows(found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
     )
     said = [directory.said(source, actor) for source, actor in actors.select("source", "actor").iter_rows()]
     rows = actors.with_columns(pl.Series("basis", said, dtype=pl.String)).select(COLUMNS)
-    return fold(rows, directory).sort(-pl.col("events"), "actor", "source", "tenant")
+    return ordered(fold(rows, directory), -pl.col("events"), "actor", "source", "tenant")
 
 
 def apart(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.trace.scope import equal, loose
-from investigate.trace.shape import IDENTITY, distinct, fold, tidy
+from investigate.trace.shape import IDENTITY, distinct, fold, ordered, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,7 +133,7 @@ def pivot_rows(found: pl.DataFrame, directory: Directory) -> pl.DataFrame:
 
     rows = fold(tidy(found).select(COLUMNS), directory, ["field", "value"])
     rank = pl.col("field").replace_strict({name: at for at, name in enumerate(FIELDS)}, return_dtype=pl.Int64)
-    return rows.sort(rank, "value", -pl.col("events"), "actor", "source", "tenant")
+    return ordered(rows, rank, "value", -pl.col("events"), "actor", "source", "tenant")
 
 
 def search(events: nw.LazyFrame[Any], scope: Scope, text: str) -> nw.LazyFrame[Any]:

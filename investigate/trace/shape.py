@@ -124,6 +124,11 @@ def fold(frame: pl.DataFrame, directory: Directory, keys: Sequence[str] = ()) ->
     return named.select(*frame.columns, "aliases")
 
 
+def ordered(rows: pl.DataFrame, *by: str | pl.Expr) -> pl.DataFrame:
+    """Rows in order, and those that are equal in it by their aliases: a person may be called what an actor is."""
+    return rows.sort(*by, *(["aliases"] if "aliases" in rows.columns else []))
+
+
 def _joined(name: str, kind: pl.DataType) -> pl.Expr:
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from investigate.trace.people import Directory
 from investigate.trace.scope import before, since
-from investigate.trace.shape import IDENTITY, distinct, fold, tidy, with_lists
+from investigate.trace.shape import IDENTITY, distinct, fold, ordered, tidy, with_lists
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,7 +112,7 @@ def assemble(
     if split is not None:
         rows = rows.join(tidy(split), on=list(IDENTITY), how="left")
     folded = fold(rows, directory or Directory())
-    return folded.sort(-pl.col("events"), "actor", "source", "tenant")
+    return ordered(folded, -pl.col("events"), "actor", "source", "tenant")
 
 
 def by_exposure(frame: pl.DataFrame) -> pl.DataFrame:
@@ -131,7 +131,7 @@ def by_exposure(frame: pl.DataFrame) -> pl.DataFrame:
     order = pl.col("objects"), pl.col("events"), pl.col("last")
     down = [True, True, True, False, False, False]
     return counted.select(*names[:at], "objects", *names[at:]).sort(
-        *order, "actor", "source", "tenant", descending=down
+        *order, "actor", "source", "tenant", descending=down, maintain_order=True
     )
 
 
@@ -140,4 +140,4 @@ def matrix_rows(cells: pl.DataFrame, directory: Directory) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
 
     rows = tidy(cells).select("actor", "source", "tenant", "resource", "events", "first", "last")
-    return fold(rows, directory, ["resource"]).sort(-pl.col("events"), "actor", "source", "tenant", "resource")
+    return ordered(fold(rows, directory, ["resource"]), -pl.col("events"), "actor", "source", "tenant", "resource")

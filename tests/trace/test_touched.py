@@ -77,7 +77,9 @@ def model(events: list[Event], scope: Scope, directory: Directory) -> list[dict[
         for name, column in FACETS.items():
             row[name] = distinct(members, column if name != "resources" else "resource")
         rows.append({name: row[name] for name in (*COLUMNS, *(["aliases"] if directory else []))})
-    return sorted(rows, key=lambda row: (-row["events"], row["actor"], row["source"], row["tenant"]))
+    return sorted(
+        rows, key=lambda row: (-row["events"], row["actor"], row["source"], row["tenant"], row.get("aliases", []))
+    )
 
 
 scopes = st.builds(
@@ -196,3 +198,12 @@ def test_a_person_of_two_sources_is_one_row() -> None:
     (row,) = ask("duckdb", events, Scope(resources=("r",)), directory).to_dicts()
     assert (row["actor"], row["source"], row["events"]) == ("ann@acme.example", "coderabbit, devrev", 2)
     assert row["aliases"] == ["coderabbit/Ann Ash", "devrev/ann"]
+
+
+@pytest.mark.parametrize("order", [lambda rows: rows, by_exposure])
+def test_a_person_called_what_an_actor_is_has_its_own_place(order: Any) -> None:
+    directory = Directory({("", "ann"): "bob"})
+    for actors in (["ann", "bob"], ["bob", "ann"]):
+        events = [event(at, actor=one, time=START, resources=["r"]) for at, one in enumerate(actors)]
+        answer = order(ask("duckdb", events, Scope(resources=("r",)), directory))
+        assert answer.select("actor", "aliases").rows() == [("bob", []), ("bob", ["devrev/ann"])]
