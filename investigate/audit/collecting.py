@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _MOST: Final = 50
 _FIELDS: Final = ("source", "tenant", "actor", "actor_name", "src_ip", "credential", "action", "resource")
+_WHOLE: Final = ("source", "tenant", "src_ip", "credential")
+"""Of these a suppression has to fit all there are, and events that have none."""
+_PROOF: Final = ("event_uid", "source", "tenant")
 _GROUP: Final = ", ".join(["rule, shared", *(f"if(shared IS NULL, {name}, NULL)" for name in _FIELDS[:3])])
 
 
@@ -27,13 +30,14 @@ def findings(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> li
         rules: by their number.
     """
     listed = ", ".join(f"list_sort(list(DISTINCT {name}))[:{_MOST}] AS {name}s" for name in _FIELDS)
+    spread = ", ".join(f"list_sort(list(DISTINCT coalesce({name}, ''))) AS {name}" for name in _WHOLE)
     rows = connection.sql(f"""
-WITH single AS (SELECT DISTINCT ON (rule, shared, source, tenant, event_uid) * FROM proofs),
+WITH single AS (SELECT DISTINCT ON (rule, shared, source, tenant, event_uid, time) * FROM proofs),
 placed AS (SELECT *, dense_rank() OVER (ORDER BY {_GROUP}) AS finding FROM single),
 ranked AS (SELECT *, row_number() OVER (PARTITION BY finding ORDER BY time, source, tenant, event_uid) AS place
   FROM placed)
-SELECT rule, any_value(shared) AS shared, count(*) AS events, min(time) AS first, max(time) AS last, {listed},
-  list(event_uid ORDER BY place) FILTER (WHERE place <= {MOST_UIDS}) AS uids
+SELECT rule, any_value(shared) AS shared, count(*) AS events, min(time) AS first, max(time) AS last, {listed}, {spread},
+  {", ".join(f"list({name} ORDER BY place) FILTER (WHERE place <= {MOST_UIDS}) AS {name}_of" for name in _PROOF)}
 FROM ranked GROUP BY rule, finding""")
     return ordered(_finding(rules[row["rule"]], row) for row in rows.pl().iter_rows(named=True))
 
@@ -51,7 +55,7 @@ def _finding(rule: Rule, row: dict[str, Any]) -> Finding:
         tenant=", ".join(row["tenants"]),
         actor=actors[0] if len(actors) == 1 else "",
         events=row["events"],
-        event_uids=tuple(row["uids"]),
+        event_uids=tuple(row["event_uid_of"]),
         first=row["first"],
         last=row["last"],
         actor_name=(row["actor_names"] or [""])[0] or "" if len(actors) == 1 else "",
@@ -66,6 +70,8 @@ def _finding(rule: Rule, row: dict[str, Any]) -> Finding:
         falsepositives=tuple(map(str, sigma.falsepositives or ())),
         author=str(sigma.author or ""),
         rule_file=rule.rule_file,
+        places=tuple(zip(row["source_of"], row["tenant_of"], strict=True)),
+        spread={name: tuple(row[name]) for name in _WHOLE},
     )
 
 

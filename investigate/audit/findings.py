@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 SEVERITIES: Final = ("informational", "low", "medium", "high", "critical")
@@ -56,6 +56,9 @@ class Finding:
         falsepositives: what else may look like this, in the rule's words.
         author: of the rule.
         rule_file: name of the file the rule stands in, relative to where rules were looked for.
+        places: source and tenant of each of `event_uids`; empty where that is not known.
+        spread: all values of what is cut or joined above, by name (source, tenant, src_ip, credential), sorted; an
+            empty text is that of events without one. What is not there is as above.
     """
 
     rule_id: str
@@ -80,6 +83,8 @@ class Finding:
     falsepositives: tuple[str, ...] = ()
     author: str = ""
     rule_file: str = ""
+    places: tuple[tuple[str, str], ...] = ()
+    spread: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def fingerprint(self) -> str:

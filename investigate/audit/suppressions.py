@@ -46,7 +46,7 @@ class Suppression:
     until: date
 
     def fits(self, finding: Finding) -> bool:
-        """Whether it is about this finding; of several addresses or credentials, about all of them."""
+        """Whether it is about this finding; of several tenants, addresses or the like, about all of them."""
         return all(_fits(pattern, _values(finding, name), every=name != "rule") for name, pattern in self.matches)
 
     def as_row(self) -> dict[str, str]:
@@ -149,14 +149,20 @@ def _day(given: Mapping[str, Any], where: str) -> date:
 
 
 def _values(finding: Finding, name: str) -> Sequence[str]:
+    """All a finding has of something; nothing, which no pattern fits, where an event of it has none."""
     match name:
         case "rule":
             return (finding.rule_id, finding.title, finding.rule_file)
         case "src_ip":
-            return finding.src_ips
+            shown = finding.src_ips
         case "credential":
-            return finding.credentials
-    return (str(getattr(finding, name)),)
+            shown = finding.credentials
+        case "source" | "tenant":
+            shown = tuple(str(getattr(finding, name)).split(", "))
+        case _:
+            shown = (str(getattr(finding, name)),)
+    spread = finding.spread.get(name, shown)
+    return spread if name not in finding.spread or all(spread) else ()
 
 
 def _fits(pattern: str, values: Sequence[str], *, every: bool) -> bool:

@@ -11,7 +11,7 @@ from investigate.audit import suppressions
 from investigate.audit.findings import Finding
 from investigate.errors import UsageError
 
-from .made import START
+from .made import START, event, rule, scan, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +61,55 @@ def test_an_entry_holds_to_its_last_day_and_is_named_afterwards(tmp_path: Path) 
 def test_all_that_an_entry_says_has_to_fit(tmp_path: Path, what: str, fits: bool) -> None:
     (entry,) = entries(tmp_path, f'[[suppress]]\n{what}\nreason = "known"\nuntil = 2027-01-01\n')
     assert entry.fits(finding(src_ips=("10.0.0.1", "192.0.2.1"))) is fits
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "pattern", "fits"),
+    [
+        ([f"10.0.0.{at}" for at in range(60)], "src_ip", "10.*", True),
+        ([*(f"10.0.0.{at}" for at in range(60)), "203.0.113.66"], "src_ip", "10.*", False),
+        (["10.0.0.1", None], "src_ip", "10.*", False),
+        (["10.0.0.1", None], "src_ip", "*", False),
+        ([None], "src_ip", "*", False),
+        ([*(f"a{at:02}" for at in range(60)), "b"], "credential", "a*", False),
+        (["a", None], "credential", "a", False),
+    ],
+)
+def test_an_entry_covers_every_event_of_a_finding(
+    tmp_path: Path, given: list[str | None], field: str, pattern: str, fits: bool
+) -> None:
+    events = [event(timedelta(minutes=at), action="get", **{field: one}) for at, one in enumerate(given)]
+    rules = written(tmp_path, rule({"s": {"action": "get"}, "condition": "s"}))
+    (found,) = scan(events, rules).findings
+    (entry,) = entries(tmp_path, f'[[suppress]]\nrule = "t"\n{field} = "{pattern}"\nreason = "x"\nuntil = 2027-01-01\n')
+    assert found.events == len(given)
+    assert entry.fits(found) is fits
+
+
+@pytest.mark.parametrize(
+    ("tenants", "pattern", "fits"),
+    [
+        (("prod", "zzz-other"), "prod*", False),
+        (("prod", "prod-eu"), "prod*", True),
+        (tuple(f"prod{at:02}" for at in range(60)), "prod*", True),
+        ((*(f"prod{at:02}" for at in range(60)), "zzz"), "prod*", False),
+    ],
+)
+def test_an_entry_about_a_tenant_covers_no_other(
+    tmp_path: Path, tenants: tuple[str, ...], pattern: str, fits: bool
+) -> None:
+    base = {**rule({"s": {"action": "get"}, "condition": "s"}), "name": "base"}
+    several = {"type": "event_count", "rules": ["base"], "group-by": ["action"], "timespan": "1h"}
+    both = {"title": "both", "correlation": {**several, "condition": {"gte": 2}}}
+    events = [event(timedelta(seconds=at), action="get", tenant=one) for at, one in enumerate(tenants)]
+    (found,) = scan(events, written(tmp_path, base, both)).findings
+    (entry,) = entries(
+        tmp_path, f'[[suppress]]\nrule = "both"\ntenant = "{pattern}"\nreason = "x"\nuntil = 2027-01-01\n'
+    )
+    assert sorted(found.places) == sorted(("devrev", tenant) for tenant in tenants)
+    assert entry.fits(found) is fits
+    joined = finding(rule_id="both", tenant=", ".join(tenants))
+    assert entry.fits(joined) is fits
 
 
 @pytest.mark.parametrize(
