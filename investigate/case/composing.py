@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from investigate.case.subject import COLUMNS as ACCESSES
 from investigate.case.subject import scope_of, tagged
 from investigate.report.model import Claim, Sheet, Stack, sheet
-from investigate.report.selection import Extent, Selection
+from investigate.report.selection import Extent, Key, Selection
 from investigate.trace.scope import Scope
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _ACCESS: Final = (
     *("event, record", "note"),
 )
 """What is shown of accesses to somebody's data."""
+_ENDS: Final = ("from", "to")
 _NAMELESS: Final = re.compile(r'(?<=")(unnamed_relation|row_index|nw)_[0-9a-f]{8,16}(?=")')
 _WHO_TOUCHED: Final = frozenset({"actor", "source", "tenant", "events", "resources", "activities"})
 
@@ -146,7 +148,7 @@ class Composer:
         return replace(
             scope,
             keys=self.directory.expand(names) if names else (),
-            emails=tuple(name.lower() for name in names if "@" in name),
+            emails=tuple(name for name in names if "@" in name),
             credentials=asked.credentials,
             src_ips=asked.src_ips,
         )
@@ -172,12 +174,10 @@ class Composer:
         """The events an answer's rows are made of; None where the rows do not say."""
         frame = answer.frame
         if "event_uid" in frame.columns:
-            columns = ["source", "event_uid"] if "source" in frame.columns else ["event_uid"]
-            keys = [("", *row)[-2:] for row in frame.drop_nulls("event_uid").select(columns).iter_rows()]
-            return Selection.named(self.connection, keys, self.directory)
+            return Selection.named(self.connection, _told(frame.drop_nulls("event_uid")), self.directory)
         if "event_uids" in frame.columns:
-            uids = frame["event_uids"].explode().drop_nulls().unique().sort()
-            return Selection.named(self.connection, [("", uid) for uid in uids], self.directory)
+            proofs = frame.explode("event_uids").drop_nulls("event_uids").rename({"event_uids": "event_uid"})
+            return Selection.named(self.connection, _told(proofs), self.directory)
         if _WHO_TOUCHED.issubset(frame.columns):
             scope = Scope(
                 answer.window,
@@ -185,8 +185,18 @@ class Composer:
                 keys=self.directory.expand(frame["actor"]) or (("", ""),),
                 activities=_distinct(frame, "activities"),
             )
-            return Selection.of(self.connection, scope, self.directory)
+            return Selection.of(self.connection, scope, self.directory).by(self._acted(frame))
         return None
+
+    def _acted(self, frame: pl.DataFrame) -> list[tuple[str, str, str]]:
+        """Whom rows by identity are about: an actor in its tenant, or all aliases of a person, in whatever tenant."""
+        found = []
+        for row in frame.iter_rows(named=True):
+            if row.get("aliases"):
+                found += [(source, "", actor) for source, actor in self.directory.expand([row["actor"]])]
+            else:
+                found.append((row["source"] or "", row["tenant"] or "", row["actor"]))
+        return found
 
     def _findings(self, findings: Sequence[Finding]) -> list[Claim]:
         """What an audit found, the gravest with their events."""
@@ -244,7 +254,8 @@ class Composer:
         """A claim with the pictures and tables of its events; `sources` are those it is about, None is all."""
         if remember:
             self.selections.append(selection)
-        missing = [gap for gap in self.coverage.gaps if sources is None or gap.source in {*sources, ""}]
+        # A gap of no source is one of all: nothing was ever collected.
+        missing = [gap for gap in self.coverage.gaps if sources is None or gap.source in {*sources, None}]
         claim = Claim(
             text,
             events=extent.events,
@@ -310,9 +321,29 @@ def _distinct(frame: pl.DataFrame, column: str) -> tuple[str, ...]:
     return tuple(frame[column].explode().drop_nulls().unique().sort())
 
 
-def _keys(finding: Finding) -> list[tuple[str, str]]:
-    sources = finding.source.split(", ") if finding.source else [""]
-    return [(source, uid) for uid in finding.event_uids for source in sources]
+def _told(frame: pl.DataFrame) -> list[Key]:
+    """The events a frame names, each as closely as it does: at its time, or between the first and the last of a row.
+
+    Of a row that says from what to what it leads, both ends are known of its events, too.
+    """
+    wanted = ("source", "tenant", "event_uid", "time", "first", "last", *_ENDS, *(f"{end}_kind" for end in _ENDS))
+    rows = frame.select(name for name in wanted if name in frame.columns).unique(maintain_order=True)
+    found = []
+    for row in rows.iter_rows(named=True):
+        times = row.get("time") or row.get("first"), row.get("time") or row.get("last")
+        ends = {row.get(f"{end}_kind"): row.get(end) or "" for end in _ENDS}
+        more = (ends.get(kind, "") for kind in ("actor", "credential", "src_ip"))
+        found.append(Key(row.get("source") or "", row.get("tenant") or "", row["event_uid"], *times, *more))
+    return found
+
+
+def _keys(finding: Finding) -> list[Key]:
+    """The events of a finding; of one that does not say where each happened, in any of its places, at any time."""
+    if finding.places:
+        told = zip(finding.places, finding.event_uids, strict=True)
+        return [Key(*place, uid, finding.first, finding.last) for place, uid in told]
+    places = itertools.product(finding.source.split(", "), finding.tenant.split(", "))
+    return [Key(*place, uid) for place in places for uid in finding.event_uids]
 
 
 def _some(values: Sequence[str]) -> str:

@@ -17,8 +17,8 @@ from investigate.errors import ConfigError
 from investigate.evidence.ledger import operator
 from investigate.report import bundle as bundles
 from investigate.report import lines, markdown, page, redaction, rows
-from investigate.report.model import Report
-from investigate.report.selection import Extent, Selection
+from investigate.report.model import Claim, Report
+from investigate.report.selection import Extent, Key, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from investigate.case.answer import Answer
     from investigate.case.audited import Audit
     from investigate.case.case import Case
-    from investigate.events import TimeLike
+    from investigate.events import TimeLike, Window
 
 PAGES: Final = frozenset({"html", "markdown"})
 """Forms for people."""
 KEY_VARIABLE: Final = "INVESTIGATE_REDACTION_KEY"
 _TITLE: Final = "Who touched this data"
 _AUDIT: Final = "What an audit found"
+_NO_QUERY: Final = "The query is left out: it would spell what is redacted."
 
 
 class About(TypedDict, total=False):
@@ -96,7 +97,7 @@ class Draft:
         self.profile = _profile(about.get("redact"))
         self.made = about.get("made") or datetime.now(UTC)
         # Fixed before anything is read: a commit meanwhile, or the clock, changes nothing.
-        window = case.window(about.get("start"), about.get("end"))
+        window = self._window()
         with Reading(case, "duckdb", about.get("version")) as reading:
             self.directory, self.version = reading.directory(), reading.version
         audit = about.get("audit")
@@ -114,6 +115,13 @@ class Draft:
             audited=audit is not None,
         )
         self.asked = self._with_access(asked) if asked.subjects else asked
+
+    def _window(self) -> Window:
+        """What it is about; an audit of what is new has an empty window of its own where nothing is."""
+        ends, audit = (self.about.get("start"), self.about.get("end")), self.about.get("audit")
+        if audit and ends == (audit.window.start, audit.window.end):
+            return audit.window
+        return self.case.window(*ends)
 
     def _with_access(self, asked: Asked) -> Asked:
         """What is asked, and as its first answer the accesses to the subjects' data."""
@@ -155,7 +163,7 @@ class Draft:
     def document(self) -> Report:
         """The report, redacted where that was asked for."""
         case, used = self.case, self.selection.evidence()
-        said = [("", one.event_uid) for one in case.journal.annotations.all()]
+        said = [Key(one.source, one.tenant, one.event_uid) for one in case.journal.annotations.all()]
         inside = self.selection.only(said).keys() if said else set()
         redacted = f"{self.profile}. Equal values have equal digests." if self.profile else ""
         subjects = f" the data of {', '.join(self.asked.subjects[:3])}" if self.asked.subjects else ""
@@ -166,7 +174,7 @@ class Draft:
             author=operator(),
             known=sections.known(self.coverage),
             scope=self.asked.facts(),
-            claims=tuple(self.claims),
+            claims=tuple(self._shown(one) for one in self.claims),
             annotations=sections.annotation_sheet(case, inside),
             evidence=sections.evidence_sheet(case, used, self.asked.window),
             ledger=(case.ledger.head().lines, case.ledger.head().sha256),
@@ -177,6 +185,12 @@ class Draft:
             total=self.extent.events,
         )
         return self.redactor.data(made) if self.redactor else made
+
+    def _shown(self, claim: Claim) -> Claim:
+        """A claim as the report has it: a query spells what is looked for sign by sign, where no redaction finds it."""
+        if not self.redactor or not claim.query or claim.severity:  # a finding has its rule's name in place of one
+            return claim
+        return replace(claim, query="", notes=(*claim.notes, _NO_QUERY))
 
     def contents(self, *, all_evidence: bool) -> bundles.Contents:
         """What goes into a bundle."""

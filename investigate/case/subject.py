@@ -7,6 +7,7 @@ logs say, with what they cannot say.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.case import touching
@@ -101,8 +102,12 @@ def subject_access(
     with Reading(case, "duckdb", version) as reading:
         directory, at = reading.directory(), reading.version
     with case.lake.borrow(at) as connection:
-        resources = [*_resources(connection, names), *tagged(case, listed([tag]))]
-        query = _ACCESSES.format(chosen=Selection.of(connection, scope_of(window, resources), directory).query)
+        named = [*names, *tagged(case, listed([tag]))]
+        resources = list(dict.fromkeys([*named, *(borne := _bearing(connection, names))]))
+        scope = scope_of(window, named)
+        # What the log has is an id, whatever it looks like: only who asks means a pattern by a `*`.
+        scope = replace(scope, resources=(*scope.resources, *borne))
+        query = _ACCESSES.format(chosen=Selection.of(connection, scope, directory).query)
         found = connection.sql(query, params={"roles": list(ROLES)}).pl()
     known = coverage(case, window)
     accesses = _with_persons(found, directory)
@@ -127,11 +132,10 @@ def scope_of(window: Window, resources: Sequence[str]) -> Scope:
     return Scope(window, resources=ids if ids or globs else ("",), patterns=globs)
 
 
-def _resources(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[str]:
-    """What counts as the subjects': as named, and for an e-mail address what bears it."""
+def _bearing(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[str]:
+    """What counts as the subjects' beside what is named: what bears one of the e-mail addresses among the names."""
     found: dict[str, None] = {}
     for name in names:
-        found[name] = None
         if "@" in name and "*" not in name:
             query = _OF_MAIL.format(object=_BEARS.format(column="object"), name=_BEARS.format(column="resource_name"))
             mail = name.lower()

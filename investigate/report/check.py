@@ -178,6 +178,7 @@ class _Check:
         with Proof(path, self._folder, self._found) as proof:
             proof.counted(self._manifest.events)
             proof.distinct()
+            proof.placed()
             for sha256, source, count in proof.files():
                 if sha256 not in self._manifest.listed:
                     message = f"{count:,} events name the evidence {sha256}, which is not listed."
@@ -190,8 +191,14 @@ class _Check:
                     proof.find(evidence, sha256, source, self._reader.records, self._manifest.facts)
                     evidence.unlink()
             if self._found.ok and not self._found.redacted:
+                self._insist_on_all()
                 self._remake(proof, files)
         path.unlink()
+
+    def _insist_on_all(self) -> None:
+        """No event may have gone past the comparison, whatever way it found."""
+        if left := self._found.events - self._found.records:
+            self._found.fault("record_missing", EVENTS, f"{left:,} events were not found in the evidence.")
 
     def _remake(self, proof: Proof, files: dict[str, str]) -> None:
         """Make the events again, and say how many cannot be: a file may have to be read with others not here."""

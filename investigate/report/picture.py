@@ -84,10 +84,8 @@ def said(picture: Picture) -> str:
     start = picture.window.start + peak * _step(picture)
     holes = f" {len(picture.gaps):,} spans were not, or not surely, collected." if picture.gaps else ""
     busiest = f"; most, {most:,}, from {_second(start)} on" if most > 1 else ""
-    return (
-        f"{total:,} events from {_second(picture.window.start)} to {_second(picture.window.end)}, "
-        f"by {names}{rest}{busiest}.{holes}"
-    )
+    span = f"from {_second(picture.window.start)} to {_second(picture.window.end)}"
+    return f"{total:,} event{'' if total == 1 else 's'} {span}, by {names}{rest}{busiest}.{holes}"
 
 
 def behind(picture: Picture) -> Sheet:
@@ -150,8 +148,8 @@ class _Scale:
     def ticks(self) -> list[datetime]:
         unit = next((unit for unit in _UNITS if self.length / unit <= _TICKS), _UNITS[-1])
         first = _EPOCH + -((_EPOCH - self.window.start) // unit) * unit
-        found = [first + number * unit for number in range(_TICKS + 2)]
-        return [time for time in found if self.window.start <= time <= self.window.end]
+        many = (self.window.end - first) // unit  # counted first: no time lies beyond the year 9999
+        return [first + number * unit for number in range(max(many, -1) + 1)]
 
 
 def _axis(scale: _Scale, top: int, floor: int) -> Markup:

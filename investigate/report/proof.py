@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     """Gives the records of an evidence file and their places: of a stream, its size, a profile, the manifest."""
     Events = Callable[[Mapping[str, Path], Entry, dict[str, Any]], Iterator[pa.Table]]
     """Makes the events of an acquisition again: of those of its files that are here, by SHA-256, and the manifest."""
-    Wanted = tuple[int | None, str | None, str | None]
+    Wanted = tuple[int, str | None, str | None]
     """Place, id and record of an event."""
 
 
@@ -53,10 +53,9 @@ class Reader:
     foretold: Callable[[Entry, dict[str, Any]], bool]
 
 
-_END: Final[Wanted] = (None, None, None)
 _BATCH: Final = 20_000
 _MOST: Final = 20
-"""So many events are named that are there twice."""
+"""So many events are named that are there twice, or have no place."""
 _SHOWN: Final = 80
 _UNSURE: Final = " It may have been taken in by an earlier profile, or another release."
 _UNCONFIRMED: Final = "so the bundle is not confirmed."
@@ -105,15 +104,27 @@ class Proof:
             self._found.fault("count", EVENTS, message)
 
     def distinct(self) -> None:
-        """Insist that no event is there twice. Redaction may make ids alike, but not the places of two records."""
+        """Insist that no event is there twice. Redaction may make ids alike, but not the places of two records.
+
+        An id may come again on another day, in another record: that is another event.
+        """
         place = ", evidence, evidence_record" if self._found.redacted else ""
         query = f"""SELECT event_uid, count(*) FROM events GROUP BY source, tenant, event_uid{place}
-                    HAVING count(*) > 1 ORDER BY ALL LIMIT {_MOST}"""
+                    HAVING count(*) > least(count(DISTINCT date), count(DISTINCT (evidence, evidence_record)))
+                    ORDER BY ALL LIMIT {_MOST}"""
         for uid, count in self._connection.execute(query).fetchall():
             self._found.fault("repeated", str(uid), f"Event {uid} is in the bundle {count:,} times.")
 
+    def placed(self) -> None:
+        """Insist that every event names the place of its record."""
+        query = f"""SELECT event_uid, count(*) OVER () FROM events WHERE evidence_record IS NULL
+                    ORDER BY ALL LIMIT {_MOST}"""
+        for uid, count in self._connection.execute(query).fetchall():
+            message = f"Event {uid} names no record of its evidence; {count:,} in all do not."
+            self._found.fault("record_missing", str(uid), message)
+
     def find(self, path: Path, sha256: str, source: str, records: Records, manifest: dict[str, Any]) -> None:
-        """Look for the records of all events of one evidence file, which lies at `path`."""
+        """Look for the records of all events of one evidence file, which lies at `path`; see also `placed`."""
         try:
             wanted = self._wanted(sha256, source)
             with path.open("rb") as stream:
@@ -160,28 +171,30 @@ class Proof:
 
     def _walk(self, wanted: Iterator[Wanted], records: Iterator[tuple[str, int]], sha256: str) -> None:
         """Go through events and records side by side."""
-        place, uid, raw = next(wanted, _END)
+        event = next(wanted, None)
         for record, at in records:
-            while place is not None and place < at:
-                self._lost(sha256, place, uid)
-                place, uid, raw = next(wanted, _END)
-            while place == at:
-                self._compare(raw == record, sha256, at, uid)
-                place, uid, raw = next(wanted, _END)
-            if place is None:
+            while event and event[0] < at:
+                self._lost(sha256, event)
+                event = next(wanted, None)
+            while event and event[0] == at:
+                self._compare(event, record, sha256)
+                event = next(wanted, None)
+            if event is None:
                 return
-        while place is not None:
-            self._lost(sha256, place, uid)
-            place, uid, raw = next(wanted, _END)
+        while event:
+            self._lost(sha256, event)
+            event = next(wanted, None)
 
-    def _compare(self, same: bool, sha256: str, at: int, uid: str | None) -> None:
-        if same:
+    def _compare(self, event: Wanted, record: str, sha256: str) -> None:
+        at, uid, raw = event
+        if raw == record:
             self._found.records += 1
         else:
             message = f"Event {uid} is not what record {at} of the evidence {sha256} says."
             self._found.fault("record_changed", str(uid), message)
 
-    def _lost(self, sha256: str, place: int, uid: str | None) -> None:
+    def _lost(self, sha256: str, event: Wanted) -> None:
+        place, uid, _ = event
         message = f"The evidence {sha256} has no record {place}, which event {uid} names."
         self._found.fault("record_missing", str(uid), message)
 
@@ -189,6 +202,7 @@ class Proof:
         own = (ColumnExpression("evidence") == ConstantExpression(sha256)) & (
             ColumnExpression("source") == ConstantExpression(source)
         )
+        own &= ColumnExpression("evidence_record").isnotnull()
         found = self._connection.query("FROM events").filter(own).select("evidence_record", "event_uid", "raw")
         for batch in found.order("evidence_record, event_uid").to_arrow_reader(_BATCH):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -40,9 +40,15 @@ _ADDRESS: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{0,39}:[0-9A-Fa-f:]{1,39}(?:\d{0,3}(?:\.\d{1,3}){3})?)"
 )
 _QUOTED_MAIL: Final = re.compile(
-    r"(?<!%)(?<!%[0-9A-Fa-f])(?:[\w.+-]|%2[BDEbde]|%[89A-Fa-f][\dA-Fa-f]){1,64}%40[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"
+    r"(?<!%)(?<!%[0-9A-Fa-f])(?:[\w.+-]|%2[BDEbde]|%[89A-Fa-f][\dA-Fa-f]){1,64}(?:%40|\uff20)"
+    r"[\w-]{1,63}(?:(?:\.|%2[Ee])[\w-]{1,63}){1,9}"
 )
-"""As it stands in the address of a page."""
+"""As it stands in the address of a page, or with a wide sign."""
+_QUOTED_ADDRESS: Final = re.compile(
+    r"(?:(?<![0-9A-Za-z%])|(?<=%[0-9A-Fa-f]{2}))(?:[0-9A-Fa-f]{0,4}%3[Aa]){2,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z])"
+)
+"""An IPv6 address likewise."""
+_WIDE: Final = "\N{FULLWIDTH COMMERCIAL AT}"
 _SAFE: Final = "!$&'()*+,;=:@/"
 """What may stand in the address of a page as it is, but need not."""
 _WITHIN: Final = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
@@ -253,12 +259,18 @@ def _mails(text: str) -> Iterator[tuple[str, str]]:
     """What looks like an e-mail address in a text, as it is written, and as it is meant."""
     if "@" in text:
         yield from ((word, word) for match in _MAIL.finditer(text) if (word := match[0].rstrip(".:")))
-    if "%40" in text:
+    if "%40" in text or _WIDE in text:
         yield from ((match[0], unquote(match[0])) for match in _QUOTED_MAIL.finditer(text))
 
 
 def _addresses(text: str) -> Iterator[tuple[str, str]]:
-    """The IP addresses in a text; where a number or a word with a colon stands before one, that is no part of it."""
+    """The IP addresses in a text, as they are written and as they are meant.
+
+    Where a number or a word with a colon stands before one, that is no part of it.
+    """
+    if "%3" in text:
+        quoted = ((match[0], unquote(match[0])) for match in _QUOTED_ADDRESS.finditer(text))
+        yield from ((word, meant) for word, meant in quoted if _is_address(meant))
     if "." not in text and ":" not in text:
         return
     for match in _ADDRESS.finditer(text):
@@ -284,7 +296,7 @@ def _forms(value: str) -> set[str]:
         forms |= {value.lower(), value.upper(), value.title()}
     for sound in [form.encode("utf-8", "surrogatepass") for form in forms]:
         forms |= {quote(sound), quote(sound, safe=""), quote(sound, safe=_SAFE), quote_plus(sound)}
-    forms |= {form.replace("@", "%40") for form in forms}
+    forms |= {form.replace("@", sign) for form in forms for sign in ("%40", _WIDE)}
     return {form for form in forms if form}
 
 

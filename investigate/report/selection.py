@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import narwhals as nw
 
@@ -15,7 +15,7 @@ from investigate.report.model import Lane, Picture, Sheet, Stack, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     import duckdb
     import pyarrow as pa
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from investigate.trace.people import Directory
     from investigate.trace.scope import Scope
 
-Key = tuple[str, str]
-"""Source and id of an event; an empty source is any."""
 BUCKETS: Final = 96
 LANES: Final = 8
 ROWS: Final = 8_192
@@ -32,13 +30,35 @@ ROWS: Final = 8_192
 _SORTED: Final = 100_000
 """About so many are put in order at once, as few days as that takes: whole days follow each other anyway."""
 _EVENT: Final = "source, tenant, event_uid"
+_ONE: Final = ("source", "tenant", "event_uid", "time")
+"""What tells an event from every other."""
+_TIMES: Final = frozenset({"first", "last"})
 _ORDER: Final = f"time, {_EVENT}"
 _EXCERPT: Final = ("time", "who", "did", "to", "from", "event, record")
 _IDENTITIES: Final = ("who", "type, source", "events", "objects", "did", "from", "first, last")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 _MARGIN: Final = timedelta(minutes=30)
 """As much is drawn at most around events of one moment."""
 _ZOOM: Final = 12
 """Events within this part of the window are drawn by themselves, or they would be one bar."""
+
+
+class Key(NamedTuple):
+    """An event that is looked for by its id, and what else is known of it: an empty text, or no time, is any.
+
+    An id may be that of another event in another source, in another tenant and on another day.
+    """
+
+    source: str
+    tenant: str
+    event_uid: str
+    first: datetime | None = None
+    last: datetime | None = None
+    actor: str = ""
+    credential: str = ""
+    src_ip: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,14 +93,14 @@ class Selection:
         events = nw.from_native(connection.query("FROM events"))
         found = scope.narrow(events)
         if scope.resources or scope.patterns:
-            named = scope.select(events).select("source", "tenant", "event_uid").unique()
-            found = found.join(named, on=["source", "tenant", "event_uid"], how="semi")
+            named = scope.select(events).select(*_ONE).unique()
+            found = found.join(named, on=list(_ONE), how="semi")
         query: str = found.select(*COLUMNS).to_native().sql_query()
         return cls(connection, query, directory)
 
     @classmethod
     def named(cls, connection: duckdb.DuckDBPyConnection, keys: Sequence[Key], directory: Directory) -> Self:
-        """The events with these ids, from the sources named beside them; an empty source is any."""
+        """The events with these ids, as far as what is known of each fits."""
         return cls(connection, "FROM events", directory).only(keys)
 
     def kept(self) -> Self:
@@ -93,13 +113,32 @@ class Selection:
     def only(self, keys: Sequence[Key]) -> Self:
         """Those of these events that have one of these ids; see `named`."""
         table = f"wanted_{next(self._numbers)}"
-        self._connection.execute(
-            f"CREATE TEMP TABLE {table} AS SELECT unnest($1::VARCHAR[]) AS source, unnest($2::VARCHAR[]) AS event_uid",
-            [[source for source, _ in keys], [uid for _, uid in keys]],
+        columns = (
+            f"unnest(${at}::{'TIMESTAMPTZ' if name in _TIMES else 'VARCHAR'}[]) AS {name}"
+            for at, name in enumerate(Key._fields, 1)
         )
-        match = f"chosen.event_uid = {table}.event_uid AND {table}.source IN ('', chosen.source)"
-        query = f"SELECT chosen.* FROM ({self.query}) AS chosen SEMI JOIN {table} ON {match}"
-        return type(self)(self._connection, query, self._directory)
+        self._connection.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT {', '.join(columns)}",
+            [[getattr(key, name) for key in keys] for name in Key._fields],
+        )
+        match = [
+            f"chosen.event_uid = {table}.event_uid",
+            *(f"{table}.{name} IN ('', chosen.{name})" for name in Key._fields if name not in {"event_uid", *_TIMES}),
+            f"chosen.time >= coalesce({table}.first, chosen.time)",
+            f"chosen.time <= coalesce({table}.last, chosen.time)",
+        ]
+        return self._joined(table, match)
+
+    def by(self, actors: Sequence[tuple[str, str, str]]) -> Self:
+        """Those of these events by one of these actors: source, tenant and key; an empty source or tenant is any."""
+        table = f"wanted_{next(self._numbers)}"
+        self._connection.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT unnest($1::VARCHAR[]) AS source, unnest($2::VARCHAR[]) AS tenant,"
+            " unnest($3::VARCHAR[]) AS actor",
+            [[actor[at] for actor in actors] for at in range(3)],
+        )
+        known = [f"{table}.{name} IN ('', chosen.{name})" for name in ("source", "tenant")]
+        return self._joined(table, [f"chosen.actor = {table}.actor", *known])
 
     def keys(self) -> set[tuple[str, str, str]]:
         """Source, tenant and id of each."""
@@ -110,8 +149,9 @@ class Selection:
         """The events of several, each once."""
         if len(parts) == 1:
             return parts[0]
-        keys = " UNION ".join(f"SELECT {_EVENT} FROM ({one.query})" for one in parts)
-        query = f"SELECT * FROM events SEMI JOIN ({keys}) AS chosen USING ({_EVENT})"
+        one = ", ".join(_ONE)
+        keys = " UNION ".join(f"SELECT {one} FROM ({part.query})" for part in parts)
+        query = f"SELECT * FROM events SEMI JOIN ({keys}) AS chosen USING ({one})"
         return cls(parts[0]._connection, query, parts[0]._directory)  # noqa: SLF001 - its own kind
 
     def extent(self) -> Extent:
@@ -178,7 +218,8 @@ class Selection:
         if extent.first is None or extent.last is None:
             return None
         span = _zoomed(window, extent.first, extent.last)
-        number = "least($buckets - 1, ((epoch_us(time) - $start) * $buckets) // $length)"
+        # As wide as it gets: an event may be dated 9999.
+        number = "least($buckets - 1, (((epoch_us(time) - $start)::HUGEINT * $buckets) // $length)::BIGINT)"
         bound = {
             "buckets": BUCKETS,
             "start": _micros(span.start),
@@ -223,6 +264,11 @@ class Selection:
             found[name] = [value for (value,) in self._connection.execute(query).fetchall()]
         return found
 
+    def _joined(self, table: str, match: Sequence[str]) -> Self:
+        """Those that have a match in a table."""
+        query = f"SELECT chosen.* FROM ({self.query}) AS chosen SEMI JOIN {table} ON {' AND '.join(match)}"
+        return type(self)(self._connection, query, self._directory)
+
     def _rows(self, query: str, bound: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query over `chosen`, with aware times."""
         joined = f"SELECT * FROM ({self.query})"
@@ -256,8 +302,9 @@ def _zoomed(window: Window, first: datetime, last: datetime) -> Window:
     if span * _ZOOM > length:
         return window
     margin = max(span / 10, min(length / 200, _MARGIN))
-    return window.intersect(Window(first - margin, last + margin)) or window
+    before, after = min(margin, first - _EARLIEST), min(margin, _LATEST - last)
+    return window.intersect(Window(first - before, last + after)) or window
 
 
 def _micros(time: datetime) -> int:
-    return int(time.timestamp()) * 1_000_000 + time.microsecond
+    return (time - _EPOCH) // timedelta(microseconds=1)

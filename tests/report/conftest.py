@@ -100,6 +100,19 @@ RECORDS = [
 ]
 
 
+def taken(folder: Path, *logs: list[dict[str, Any]]) -> Case:
+    """A case of its own, with some logs taken in one after the other."""
+    (folder / "case").mkdir()
+    with investigate.open(folder / "case").layout.toml.open("a") as out:
+        out.write(PROFILE)
+    made = investigate.open(folder / "case")
+    for at, records in enumerate(logs):
+        log = folder / f"log{at}.jsonl"
+        log.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+        assert made.import_files(log, profile="house").counts.stored == len(records)
+    return made
+
+
 @pytest.fixture(scope="session")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The case; nobody changes it."""

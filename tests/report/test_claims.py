@@ -17,7 +17,7 @@ from investigate.events import Window
 from investigate.report import picture as pictures
 from investigate.report.model import Lane, Picture, Stack
 
-from .conftest import ADDRESSES, NAMES, RECORDS, WINDOW
+from .conftest import ADDRESSES, NAMES, RECORDS, WINDOW, record, taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,27 @@ def test_findings_of_an_audit_have_their_events(case: Case) -> None:
     assert found[0].notes == ("Found <b>it</b>", "May also be: A rehearsal", "The earliest 2 of 7 events are shown.")
     assert [row[-1].top for row in found[0].tables[-1].rows] == ["ev1", "ev5"]
     assert found[0].query == "Sigma rule r1 (key.yml)"
+
+
+def test_a_finding_is_not_complete_where_nothing_was_ever_collected(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(case.journal), "intervals", lambda _: [])
+    (claim,) = claims(case, findings=[finding("ev1")])
+    assert (claim.events, claim.complete) == (1, False)
+    assert claim.picture is not None
+    assert len(claim.picture.gaps) == 1
+
+
+@pytest.mark.parametrize(
+    ("mail", "user"), [("JÖRG@x.com", "u0"), ("\N{KELVIN SIGN}ate@x.com", "u1"), ("KATE@X.COM", "u2")]
+)
+def test_an_e_mail_address_is_told_by_its_ascii_letters(tmp_path: Path, mail: str, user: str) -> None:
+    mails = ("JÖRG@x.com", "\N{KELVIN SIGN}ate@x.com", "kate@x.com")
+    made = taken(tmp_path, [record(at, user=f"u{at}", mail=one) for at, one in enumerate(mails)])
+    (claim,) = claims(made, actors=[mail])
+    (row,) = claim.tables[0].rows
+    assert row[0].below == user
 
 
 def test_many_findings_are_named_and_not_all_shown(case: Case) -> None:

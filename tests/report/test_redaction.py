@@ -79,6 +79,26 @@ def test_a_redacted_bundle_holds_hashes_in_place_of_evidence(case: Case, out: Pa
     assert (checked.events, checked.records, checked.redacted) == (events.height, 0, manifest["redacted"])
 
 
+SPELLED = r"[aA][nN][nN]", r"\x{61}\x{6e}\x{6e}", "x{61}"
+
+
+@pytest.mark.parametrize("about", [{"actors": [MAILS[0]]}, {"resources": [f"*{MAILS[0]}*"]}, {"subjects": [MAILS[0]]}])
+def test_no_query_spells_what_is_redacted(case: Case, out: Path, about: dict[str, list[str]]) -> None:
+    case.report(out / "open.html", **about, **WINDOW)
+    assert "SELECT" in (out / "open.html").read_text(encoding="utf-8")
+    asked = {**about, **WINDOW, "redact": EVERYTHING, "redaction_key": KEY}
+    for name in ("a.html", "a.md", "a.jsonl", "a.csv"):
+        case.report(out / name, **asked)
+    case.bundle(out / "b.zip", **asked)
+    with zipfile.ZipFile(out / "b.zip") as archive:
+        pages = {name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()}
+    pages |= {path.name: path.read_text(encoding="utf-8") for path in out.glob("a.*")}
+    for page in pages.values():
+        assert not [form for form in (*SPELLED, "ann.ash", r"ann\.ash", "SELECT") if form in page]
+    for name in ("a.html", "a.md", "report.html"):
+        assert "The query is left out: it would spell what is redacted" in pages[name].replace("\\", "")
+
+
 def test_equal_stays_equal_and_another_key_gives_another_digest(case: Case, out: Path) -> None:
     frames = []
     for key in (KEY, KEY, KEY[::-1]):
@@ -165,6 +185,9 @@ VOCABULARY = {
         ("alice+smith", "Alice Smith"),
         ("%C3%87a%C4%9Fla+%C3%96z", "Çağla Öz"),
         ("2001%3Adb8%3A%3A77", "2001:db8::77"),
+        ("2001%3adb8%3a0%3a0%3a0%3a0%3a0%3a77", "2001:db8::77"),
+        ("alice%40corp%2Eexample", "alice@corp.example"),
+        ("alice\N{FULLWIDTH COMMERCIAL AT}corp.example", "alice@corp.example"),
         ("::ffff:192.0.2.9", "192.0.2.9"),
         ("::FFFF:c000:0209", "192.0.2.9"),
     ],
@@ -190,6 +213,28 @@ def test_a_port_or_a_name_before_an_address_hides_none(text: str, address: str) 
     before, _, after = text.partition(address)
     assert redactor.text(text) == f"{before}{redactor.text(address)}{after}"
     assert address not in redactor.text(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *(
+            ("bob%40corp%2Eexample", "bob@corp.example"),
+            ("bob\N{FULLWIDTH COMMERCIAL AT}corp.example", "bob@corp.example"),
+        ),
+        *(("2001%3Adb8%3A%3A99", "2001:db8::99"), ("2001%3adb8%3a%3a99", "2001:db8::99")),
+    ],
+)
+def test_an_address_nobody_listed_goes_however_it_is_quoted(written: str, meant: str) -> None:
+    redactor = Redactor(profile("emails,ips"), KEY, {})
+    assert redactor.text(f"a=%2F{written}/x") == f"a=%2F{redactor.text(meant)}/x"
+
+
+@pytest.mark.parametrize(
+    "text", ["10%3A20%3A30", "std%3A%3Afee", "a%3Ab", "v%3A1.2", "50%40of%2E", "a\N{FULLWIDTH COMMERCIAL AT}b"]
+)
+def test_what_only_looks_quoted_stays(text: str) -> None:
+    assert Redactor(profile("emails,ips"), KEY, {}).text(text) == text
 
 
 def test_an_address_nobody_listed_goes_also_where_it_is_quoted() -> None:

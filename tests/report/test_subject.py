@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import html
-import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-import investigate
 from investigate.errors import ConfigError, UsageError
 
-from .conftest import CREDENTIALS, MAILS, NAMES, PROFILE, RECORDS, WINDOW, record
+from .conftest import CREDENTIALS, MAILS, NAMES, RECORDS, WINDOW, record, taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,16 +66,21 @@ def test_an_e_mail_address_is_no_part_of_another(tmp_path: Path) -> None:
     objects = [*HERS, *NOT_HERS, "doc/hers", "doc/another's"]
     names = {"doc/hers": "Notes of ann@x.com", "doc/another's": "Notes of joann@x.com"}
     records = [record(at, objects=[one], title=names.get(one, "")) for at, one in enumerate(objects)]
-    (tmp_path / "log.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
-    (tmp_path / "case").mkdir()
-    with investigate.open(tmp_path / "case").layout.toml.open("a") as out:
-        out.write(PROFILE)
-    case = investigate.open(tmp_path / "case")
-    case.import_files(tmp_path / "log.jsonl", profile="house")
+    case = taken(tmp_path, records)
     answer = case.subject_access("ann@x.com", **WINDOW)
     assert set(answer.tables["resources"]["resource"]) == {*HERS, "doc/hers"}
     touched = answer.frame.filter(kind="access")["resources"].explode()
     assert set(touched) == {*HERS, "doc/hers"}
+
+
+def test_what_the_log_calls_a_resource_is_no_pattern(tmp_path: Path) -> None:
+    titles = {"*": "all of ann@x.com", "user/*": "Users", "payroll": "Payroll"}
+    case = taken(tmp_path, [record(at, objects=[one], title=said) for at, (one, said) in enumerate(titles.items())])
+    answer = case.subject_access("ann@x.com", **WINDOW)
+    assert answer.tables["resources"]["resource"].to_list() == ["ann@x.com", "*"]
+    assert answer.frame.filter(kind="access")["resources"].to_list() == [["*"]]
+    asked = case.subject_access("user*", "ann@x.com", **WINDOW).frame.filter(kind="access")
+    assert sorted(asked["resources"].explode()) == ["*", "user/*"]
 
 
 def test_a_pattern_a_tag_and_nothing(case: Case) -> None:
