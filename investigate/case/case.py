@@ -15,7 +15,7 @@ from investigate.case import versions
 from investigate.case.coverage import Coverage
 from investigate.case.layout import Layout, resolve
 from investigate.case.methods import Later
-from investigate.errors import CaseError, QueryRefused, UsageError
+from investigate.errors import BadTime, CaseError, QueryRefused, UsageError
 from investigate.events import UNKNOWN, Window, parse_time
 from investigate.journal import Journal
 
@@ -274,8 +274,14 @@ class Case:
                 after both it is now: nothing of that was collected, and nobody may take it for nothing found.
 
         Raises:
-            BadTime: a window that cannot be meant.
+            BadTime: a window that cannot be meant, or one in which no time lies.
         """
+        meant = self._meant(start, end)
+        if meant.start == meant.end:  # nothing lies in it, and nobody may take that for nothing found
+            raise BadTime("The window is empty.", "Let it end after it starts: a day ends where the next begins.")
+        return meant
+
+    def _meant(self, start: TimeLike | None, end: TimeLike | None) -> Window:
         now = datetime.now(UTC)
         if start is not None and end is not None:
             return Window.of(start, end, now=now)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from investigate.case.answer import Tables
-from investigate.case.reading import Reading, listed, partition, span
+from investigate.case.reading import Reading, listed, partition
 from investigate.errors import UsageError
 from investigate.events import ACTIVITIES, Window, iso, parse_time
 from investigate.trace import Scope
@@ -72,11 +72,11 @@ def activity(
     from investigate.trace import activity as trace  # noqa: PLC0415 - the module has the method's name
 
     names = _somebody(actors)
-    window, pause = span(case, start, end), _gap(gap)
-    before = _baseline(baseline)
+    window, pause = case.window(start, end), _gap(gap)
+    before = case.window(*baseline) if baseline else None
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
-        scope = _of(window, names, directory)
+        scope = _of(window, reading.meant(names, directory), directory)
         touches = reading.touches(scope, sharing=False)
         (found,) = reading.collect(trace.did(touches))
         frame = trace.activity_rows(found, directory)
@@ -144,7 +144,7 @@ def timeline(
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
         more = {"credentials": listed([credentials]), "src_ips": listed([src_ips]), "actions": listed([actions])}
-        scope = _of(window, who, directory, what, activities=kinds, **more)
+        scope = _of(window, reading.meant(who, directory), directory, what, activities=kinds, **more)
         (found,) = reading.collect(trace.timeline(reading.events, scope, most))
         shown, notes, until = found.head(most), list[str](), window.end
         if found.height > most:
@@ -192,7 +192,7 @@ def compare(
         both windows: what is new may only have been collected for the first time.
 
     Raises:
-        UsageError: an empty window, a factor of 1 or less, or no such engine or version.
+        UsageError: a factor of 1 or less, or no such engine or version.
         BadTime: a window that cannot be meant.
     """
     import polars as pl  # noqa: PLC0415 - half a second that `import investigate` must not cost
@@ -201,11 +201,11 @@ def compare(
 
     if not factor > 1:
         raise UsageError(f"A factor of {factor} changes nothing.", "Let it be more than 1.")
-    asked, before = span(case, *window), span(case, *baseline)
+    asked, before = case.window(*window), case.window(*baseline)
     who, what = listed([actors]), listed([resources])
     with Reading(case, engine, version) as reading:
         directory = reading.directory()
-        scope = _of(None, who, directory, what)
+        scope = _of(None, reading.meant(who, directory), directory, what)
         spans = (reading.touches(replace(scope, window=one), sharing=False) for one in (asked, before))
         found, held = (frame for span in spans for frame in reading.collect(trace.done(span)))
         frame = trace.changes(found, held, directory, asked, before, factor)
@@ -271,7 +271,7 @@ def _of(
     """The scope of somebody, by key, by all aliases or by e-mail address, and of resources, by id or by pattern."""
     globs, ids = partition(resources)
     keys = directory.expand(names) if names else ()
-    emails = tuple(name.lower() for name in names if "@" in name)
+    emails = tuple(name for name in names if "@" in name)
     return Scope(window, keys=keys, emails=emails, resources=ids, patterns=globs, **more)
 
 
@@ -293,7 +293,3 @@ def _gap(given: str | timedelta) -> timedelta:
     if found <= timedelta(0):
         raise UsageError("The gap between sessions is not longer than nothing.", 'Name a span such as "30m".')
     return found
-
-
-def _baseline(given: Span | None) -> Window | None:
-    return Window.of(*given) if given else None

@@ -11,7 +11,6 @@ from investigate.case.coverage import Coverage
 from investigate.case.directory import directory_of
 from investigate.case.engines import lasting, opened, parse
 from investigate.case.versions import chosen, newest
-from investigate.errors import UsageError
 from investigate.events import Window
 from investigate.journal.coverage import gaps
 from investigate.trace import near, people, pivot, rows
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from investigate.case.case import Case
-    from investigate.events import TimeLike
     from investigate.journal import Interval
     from investigate.trace.people import Directory
 
@@ -112,11 +110,12 @@ class Reading:
     def _mailed(self) -> pl.DataFrame:
         """Under which e-mail addresses actors acted; read from the events, once a version."""
         known, kept = self.case.mailed, self._sql
-        if self.version not in known:
+        found = known.get(self.version)  # widgets ask on several threads: what is there may be gone a moment later
+        if found is None:
             (found,) = self.collect(people.mailed(self.events))
             known.clear()
             known[self.version], self._sql = found, kept
-        return known[self.version]
+        return found
 
     def keys_of(self, name: str) -> set[tuple[str, str]]:
         """Source and actor of those who acted under an e-mail address; none for what is no such address."""
@@ -124,8 +123,19 @@ class Reading:
             return set()
         import narwhals as nw  # noqa: PLC0415 - heavy, like the engines themselves
 
-        fits = Scope(emails=(name.lower(),)).having(nw.from_native(self._mailed())).to_native()
+        fits = Scope(emails=(name,)).having(nw.from_native(self._mailed())).to_native()
         return set(fits.select("source", "actor").iter_rows())
+
+    def meant(self, names: Iterable[str], directory: Directory) -> tuple[str, ...]:
+        """Names of somebody, and the persons whose aliases acted under an e-mail address that is named.
+
+        Without them an address would give what was done under it alone, and as all that the person did.
+        """
+        asked = tuple(names)
+        if not directory:
+            return asked
+        keys = {key for name in asked for key in self.keys_of(name)}
+        return listed([asked, sorted({person for key in keys if (person := directory.person(*key))})])
 
     def unmet(self, names: Iterable[str], directory: Directory, found: pl.DataFrame) -> list[str]:
         """Those of some names of somebody that none of the actors found has.
@@ -317,8 +327,7 @@ class Reading:
         self, *windows: Window, question: dict[str, list[str]] | None = None, sources: Sequence[str] = ()
     ) -> Coverage:
         """What is known of the windows a question looked at, by some sources, all where none; see `coverage`."""
-        own = [one for one in self.intervals if one.source in sources] if sources else self.intervals
-        return _coverage(own, windows, question)
+        return _coverage(self.intervals, windows, question, sources)
 
     def answer(self, frame: pl.DataFrame, coverage: Coverage, window: Window, **more: Any) -> Answer:
         """An answer from this reading; its `sql` is the first query that gave it."""
@@ -337,36 +346,34 @@ def partition(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(name for name in given if "*" in name), tuple(name for name in given if "*" not in name)
 
 
-def coverage(case: Case, *windows: Window, question: dict[str, list[str]] | None = None) -> Coverage:
-    """What is known of the windows a question looked at; the first is the one it is about.
+def coverage(
+    case: Case, *windows: Window, question: dict[str, list[str]] | None = None, sources: Sequence[str] = ()
+) -> Coverage:
+    """What is known of the windows a question looked at, by some sources, all where none.
+
+    Args:
+        case: whose coverage.
+        windows: the first is the one the question is about.
+        question: what it is narrowed to, in the words of the vendors' filters.
+        sources: profile names. Where none of them was ever collected, all of a window is a gap.
 
     Raises:
         LakeError: the lake, or what was written to it last, is gone, so that its events tell nothing of any window.
     """
     newest(case)
-    return _coverage(case.journal.intervals(), windows, question)
+    return _coverage(case.journal.intervals(), windows, question, sources)
 
 
 def _coverage(
-    intervals: Sequence[Interval], windows: Sequence[Window], question: dict[str, list[str]] | None
+    intervals: Sequence[Interval],
+    windows: Sequence[Window],
+    question: dict[str, list[str]] | None,
+    sources: Sequence[str],
 ) -> Coverage:
-    known = sorted({(one.source, one.tenant) for one in intervals})
-    due = {(one.source, one.tenant) for one in intervals if one.window.start < one.window.end}
-    found = [gap for window in windows for gap in gaps(window, intervals, due, question or {})]
-    return Coverage(windows[0], tuple(dict.fromkeys(found)), tuple(known))
-
-
-def span(case: Case, start: TimeLike | None, end: TimeLike | None) -> Window:
-    """The window of a question that needs one with something in it.
-
-    Raises:
-        UsageError: it is empty.
-        BadTime: it cannot be meant.
-    """
-    window = case.window(start, end)
-    if window.start == window.end:
-        raise UsageError("The window is empty.", "Let it end after it starts.")
-    return window
+    own = [one for one in intervals if one.source in sources] if sources else intervals
+    due = {(one.source, one.tenant) for one in own if one.window.start < one.window.end}
+    found = [gap for window in windows for gap in gaps(window, own, due, question or {})]
+    return Coverage(windows[0], tuple(dict.fromkeys(found)), tuple(sorted(due)))
 
 
 def frame(case: Case, engine: str = "duckdb", version: int | None = None) -> nw.LazyFrame[Any]:

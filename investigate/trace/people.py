@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 
 from investigate.events import UNKNOWN
-from investigate.trace.scope import Scope
+from investigate.trace.scope import Scope, folded
 from investigate.trace.shape import IDENTITY, distinct
 
 if TYPE_CHECKING:
@@ -100,13 +100,15 @@ class Directory:
     def with_mail(self, mails: Iterable[tuple[str, str, str, str]]) -> Directory:
         """This directory, and with it the people whose e-mail address is the same in several sources.
 
+        Only the case of ASCII letters does not count: another sign that looks like one makes it another's address.
+
         Args:
             mails: source, tenant, actor and e-mail of actors that can be people.
         """
         groups: dict[str, set[tuple[str, str, str]]] = {}
         for source, tenant, actor, mail in mails:
             if "@" in mail and actor != UNKNOWN:
-                groups.setdefault(mail.strip().lower(), set()).add((source, tenant, actor))
+                groups.setdefault(folded(mail.strip()), set()).add((source, tenant, actor))
         persons, basis = dict(self.persons), dict(self.basis)
         for mail, members in sorted(groups.items()):
             keys = sorted({(source, actor) for source, _, actor in members})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import string
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -23,6 +24,7 @@ _FEW: Final = 16
 """Resources that are looked for one by one in what an event names."""
 _LONGEST: Final = 1_000
 """A regular expression of many more characters than these is refused by one engine or another."""
+_FOLDS: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,11 @@ def loose(text: str) -> str:
         f"[{sign.lower()}{sign.upper()}]" if sign.isascii() and sign.isalpha() else rf"\x{{{ord(sign):x}}}"
         for sign in text
     )
+
+
+def folded(text: str) -> str:
+    """A text with its ASCII letters in lower case: of those that `equal` takes for one, it is the same."""
+    return text.translate(_FOLDS)
 
 
 def equal(column: str, values: Iterable[str]) -> nw.Expr:

@@ -30,8 +30,8 @@ def timeline(events: nw.LazyFrame[Any], scope: Scope, most: int) -> nw.LazyFrame
     """The first events in scope, each once, in `ORDER`: at most `most`, and one more, which tells that it is cut."""
     found = scope.narrow(events)
     if scope.resources or scope.patterns:
-        named = distinct(scope.select(events), "source", "tenant", "event_uid")
-        found = found.join(named, on=["source", "tenant", "event_uid"], how="semi")
+        named = distinct(scope.select(events), "source", "tenant", "event_uid", "time")
+        found = found.join(named, on=["source", "tenant", "event_uid", "time"], how="semi")
     return found.select(*(name for name in COLUMNS if name not in _OWN)).sort(*ORDER).head(most + 1)
 
 

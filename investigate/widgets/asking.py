@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from investigate.case import inspection
-from investigate.case.coverage import Coverage
 from investigate.case.reading import Reading
+from investigate.case.reading import coverage as covered
 from investigate.events import iso
 from investigate.widgets import rows
 from investigate.widgets.where import Where, by, naming, within
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from investigate.case.case import Case
+    from investigate.case.coverage import Coverage
     from investigate.events import Window
     from investigate.trace.people import Directory
     from investigate.widgets.scope import Chosen
@@ -56,8 +56,11 @@ def selection(case: Case, chosen: Chosen) -> Where:
 
 def people(case: Case, chosen: Sequence[Meant]) -> tuple[list[Actor], list[str]]:
     """Identities as actors, and names that were typed as e-mail addresses too; of a person, all aliases."""
-    mails = [name.lower() for name in chosen if isinstance(name, str) and "@" in name]
-    return actors(directory(case), chosen), mails
+    names = [one for one in chosen if isinstance(one, str)]
+    with Reading(case, "duckdb") as reading:
+        known = reading.directory()
+        persons = reading.meant(names, known)
+    return actors(known, [*chosen, *persons]), [name for name in names if "@" in name]
 
 
 def directory(case: Case, version: int | None = None) -> Directory:
@@ -68,12 +71,7 @@ def directory(case: Case, version: int | None = None) -> Directory:
 
 def coverage(case: Case, chosen: Chosen) -> Coverage:
     """How much of the window was collected, by every source the case knows, or by those that are looked at."""
-    known = inspection.known(case, window(case, chosen))
-    if not chosen.sources:
-        return known
-    wanted = tuple(one for one in known.sources if one[0] in chosen.sources)
-    gaps = tuple(gap for gap in known.gaps if gap.source is None or gap.source in chosen.sources)
-    return Coverage(known.window, gaps, wanted)
+    return covered(case, window(case, chosen), sources=chosen.sources)
 
 
 def ends(chosen: Chosen) -> dict[str, str | None]:

@@ -6,12 +6,13 @@ refused, and values are bound.
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from investigate.errors import UsageError
 from investigate.events import COLUMNS, parse_time
-from investigate.trace.scope import pattern
+from investigate.trace.scope import folded, pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +52,8 @@ OPERATORS: Final[dict[str, dict[str, str]]] = {
     "int": _ORDERED,
 }
 """Type of a column in `investigate.events.COLUMNS` to the operators it has, as SQL."""
+_FOLDED: Final = f"translate({{column}}, '{string.ascii_uppercase}', '{string.ascii_lowercase}')"
+"""`investigate.trace.scope.folded` in SQL: DuckDB's `lower` knows other letters than ASCII's, and changes them too."""
 _WITHOUT_VALUE: Final = frozenset({"empty", "present"})
 
 
@@ -129,7 +132,7 @@ class Actor(NamedTuple):
 
 
 def by(where: Where, actors: Iterable[Actor], emails: Iterable[str] = ()) -> None:
-    """Events of some actors, or under some e-mail addresses; of nobody, none."""
+    """Events of some actors, or under some e-mail addresses, the case of ASCII letters being equal; of nobody, none."""
     found = []
     for one in actors:
         parts = [f"actor = {where.bind(one.actor)}"]
@@ -138,8 +141,8 @@ def by(where: Where, actors: Iterable[Actor], emails: Iterable[str] = ()) -> Non
         if one.elsewhere:
             parts.append(f"source NOT IN ({', '.join(where.bind(name) for name in one.elsewhere)})")
         found.append(f"({' AND '.join(parts)})")
-    if mails := list(emails):
-        found.append(f"list_contains({where.bind(mails)}, lower(actor_email))")
+    if mails := [folded(mail) for mail in emails]:
+        found.append(f"list_contains({where.bind(mails)}, {_FOLDED.format(column='actor_email')})")
     where.add(*(found or ["false"]))
 
 

@@ -10,6 +10,7 @@ from investigate.trace import Directory, Scope
 from investigate.trace.identities import apart, identity_rows
 from investigate.trace.near import candidates, closest
 from investigate.trace.people import MOST_ALIKE, known_actors, suggest
+from investigate.trace.scope import folded
 
 from .lakes import ENGINES, directories, distinct, event, extent, grouped, lakes, on_every_engine, reading, same
 
@@ -76,6 +77,35 @@ def test_equal_addresses_are_one_person_over_sources_and_only_there() -> None:
     found = Directory().with_mail(mails)
     assert found.persons == {("devrev", "devu/1"): "ann@acme.example", ("google", "123"): "ann@acme.example"}
     assert found.said("google", "123") == "e-mail"
+
+
+ALIKE = [
+    "kate@x.example",
+    "KATE@X.example",
+    "\u212aate@x.example",
+    "JÖRG@x.example",
+    "jÖrg@x.example",
+    "jörg@x.example",
+]
+"""Addresses that are the same but for the case of ASCII letters, and others that only look so: a Kelvin sign, an Ö."""
+SAME = [{0, 1}, {2}, {3, 4}, {5}]
+
+
+def test_an_address_that_only_looks_the_same_makes_nobody_another() -> None:
+    found = Directory().with_mail((f"source {number}", "acme", "1", mail) for number, mail in enumerate(ALIKE))
+    persons = [found.person(f"source {number}", "1") for number in range(len(ALIKE))]
+    assert persons == [*["kate@x.example"] * 2, None, *["jÖrg@x.example"] * 2, None]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_addresses_are_equal_to_engines_where_they_are_folded_alike(engine: str) -> None:
+    events = [event(number, actor_email=mail) for number, mail in enumerate(ALIKE)]
+    for alike in SAME:
+        for number in alike:
+            with reading(engine, events) as (frame, collect):
+                (found,) = collect(Scope(emails=(ALIKE[number],)).narrow(frame).select("event_uid"))
+            assert set(found["event_uid"]) == {f"e{one}" for one in alike}
+            assert {at for at, mail in enumerate(ALIKE) if folded(mail) == folded(ALIKE[number])} == alike
 
 
 def test_what_was_said_outweighs_an_address() -> None:

@@ -56,6 +56,15 @@ def test_ties_stand_by_source_tenant_and_id(engine: str) -> None:
     assert shown.select("source", "tenant", "event_uid").rows() == sorted(keys)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_id_that_comes_again_brings_in_no_event_that_names_something_else(engine: str) -> None:
+    later = START + timedelta(days=1)
+    events = [event(1, resources=["a", "b"]), event(1, time=later, resources=["c"]), event(2, resources=["c"])]
+    for scope in (Scope(resources=("a", "b")), Scope(patterns=("a*",))):
+        shown = ask(engine, events, scope, [], Directory(), 10)
+        assert shown.select("time", "resources").rows() == [(START, ["a", "b"])]
+
+
 def test_a_gap_is_a_row_before_what_follows_it() -> None:
     events = [event(number, time=START + timedelta(hours=number)) for number in range(3)]
     first, second = START + timedelta(hours=1), START + timedelta(hours=2)

@@ -137,6 +137,16 @@ def test_a_window_holds_its_start_and_not_its_end() -> None:
     assert found(where, events(), late) == [0]
 
 
+def test_of_addresses_only_the_case_of_ascii_letters_does_not_count() -> None:
+    mails = ["kate@x.example", "KATE@x.example", "\u212aate@x.example", "JÖRG@x.example", "jörg@x.example", None]
+    rows = [events(actor_email=mail) for mail in mails]
+    wanted = {"Kate@X.example": [0, 1], "\u212aate@x.example": [2], "jÖRG@x.example": [3], "jörg@x.example": [4]}
+    for mail, expected in wanted.items():
+        where = Where()
+        by(where, [], [mail])
+        assert found(where, *rows) == expected
+
+
 def test_an_actor_is_one_in_its_place_and_nobody_is_no_event() -> None:
     rows = [
         events(actor="ann", source=source, tenant=tenant) for source, tenant in (("a", "1"), ("a", "2"), ("b", "1"))
